@@ -1,0 +1,7 @@
+"""`python -m dnnlang` is `dnnc`."""
+
+import sys
+
+from dnnlang.cli import main
+
+sys.exit(main())
