@@ -1,0 +1,228 @@
+"""Tree → Architecture. The steps stand in `build`, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Rule, rule
+from dnnlang.graph.architecture import Architecture, Requirement
+from dnnlang.graph.definitions import Library
+from dnnlang.graph.draft import Draft
+from dnnlang.graph.elaborate import WRONG_INPUTS, Elaboration
+from dnnlang.graph.expectations import FALSE_RELATION, FALSE_SHAPE, Expectations
+from dnnlang.graph.finish import (
+    MAX_NODES,
+    NETWORK_TOO_LARGE,
+    Checked,
+    check_amount,
+    check_sizes,
+    finish,
+    too_many_nodes,
+)
+from dnnlang.graph.kinds import Making
+from dnnlang.graph.kinds.elementwise import UNEQUAL_INPUTS
+from dnnlang.graph.kinds.sharing import SHARED_SHAPE
+from dnnlang.graph.losses import AMBIGUOUS_LOSS, LossDraft, read_losses, read_outputs
+from dnnlang.graph.nodetable import NO_NODE_ABOVE, NODE_BELOW
+from dnnlang.graph.params import Number, bind, evaluate_params, override_conflict, read_sizes
+from dnnlang.graph.reader import Reader
+from dnnlang.graph.scope import DimEntry, Scope, declare
+from dnnlang.graph.settings import PATIENCE_ALONE, read_settings
+from dnnlang.graph.solver import Equation, Solver
+from dnnlang.graph.tensors import UNKNOWN_TENSOR, Tensors
+from dnnlang.graph.values import TOO_LARGE
+from dnnlang.sizes import SizeError, symbol
+from dnnlang.source import Span
+from dnnlang.syntax.tree import (
+    BlockStatement,
+    DefineStatement,
+    ExpectRelation,
+    ExpectShape,
+    ImportStatement,
+    InputStatement,
+    LossStatement,
+    NodeStatement,
+    OutputStatement,
+    ParamStatement,
+    RepeatStatement,
+    Statement,
+    TrainStatement,
+    Tree,
+)
+
+EMPTY = rule(
+    "DNN123",
+    "empty-program",
+    "A program without a single node.",
+    why="There is nothing to compute. A whole program can be as short as `layer 1 sigmoid`.",
+    wrong="input 3\n",
+    right="input 3\nlayer 1 sigmoid\n",
+)
+NOT_YET = rule(
+    "DNN124",
+    "not-supported-yet",
+    "A part of the language that this version of the compiler does not have yet.",
+    why="`repeat`, `block` and `import` are read, but not expanded yet. Nothing is silently left out.",
+    wrong="repeat 3 { layer 5 relu }\nlayer 1 sigmoid\n",
+    right="layer 5 relu\nlayer 5 relu\nlayer 5 relu\nlayer 1 sigmoid\n",
+)
+
+GLOBAL: Final[tuple[Rule, ...]] = (
+    EMPTY,
+    NO_NODE_ABOVE,
+    NODE_BELOW,
+    WRONG_INPUTS,
+    UNEQUAL_INPUTS,
+    SHARED_SHAPE,
+    UNKNOWN_TENSOR,
+    FALSE_SHAPE,
+    FALSE_RELATION,
+    AMBIGUOUS_LOSS,
+    PATIENCE_ALONE,
+    NETWORK_TOO_LARGE,
+)
+"""Mistakes that a statement makes together with others: they may vanish once a syntax error elsewhere is corrected."""
+
+Some = TypeVar("Some", bound=Statement)
+
+
+def build(
+    tree: Tree,
+    found: Diagnostics,
+    *,
+    params: Mapping[str, Number] | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Architecture | None:
+    """The checked network of a program; None if it has errors, which are in `found`.
+
+    `params` are values for params, in place of their defaults. `sizes` binds dims and open input sizes by the names
+    that messages use (`n[0]`, `n[left]`, `d`), before anything is inferred. Where the parser left statements out, only
+    mistakes are added that correcting them cannot mend.
+    """
+    if tree.complete:
+        return _Build(tree, found, params or {}, sizes or {}).run()
+    own = Diagnostics()
+    _Build(tree, own, params or {}, sizes or {}).run()
+    for diagnostic in own.found:
+        if diagnostic.rule not in GLOBAL and not _is_lost(diagnostic, tree.lost):
+            found.add(diagnostic)
+    return None
+
+
+def _is_lost(diagnostic: Diagnostic, lost: frozenset[str]) -> bool:
+    """Is the name that it misses in a statement that was left out?"""
+    return diagnostic.span is None or diagnostic.span.text in lost
+
+
+@dataclass(slots=True)
+class _Build:
+    tree: Tree
+    found: Diagnostics
+    params: Mapping[str, Number]
+    sizes: Mapping[str, int]
+
+    def run(self) -> Architecture | None:
+        if self._refused():
+            return None
+        statements = self.tree.statements
+        scope = Scope()
+        declare(statements, scope, self.found)
+        library = Library.standard().extend(self._all(DefineStatement), self.found)
+        reader = Reader(scope, library, self.found)
+        params = evaluate_params(self._all(ParamStatement), reader, self.params)
+        dims = [entry for entry in scope.entries.values() if isinstance(entry, DimEntry)]
+        solver = Solver(self.found, frozenset(d.name for d in dims))
+        self._bind_dims(dims, solver)
+        elaboration = self._elaborate(reader, solver)
+        drafts, before = reader.nodes.drafts, elaboration.before
+        outputs = read_outputs(self._all(OutputStatement), reader, before)
+        losses = read_losses(self._all(LossStatement), outputs, reader, before)
+        settings = read_settings(self._all(TrainStatement), reader)
+        making = Making(solver, library)
+        requirements = self._expect(reader, solver, losses, making, before)
+        requirements += check_sizes(drafts, solver, self.found)
+        if self.found.failed or outputs is None or settings is None:
+            return None
+        checked = Checked(self.tree.source, drafts, outputs, losses, settings, params, requirements)
+        return self._finish(checked, making)
+
+    def _refused(self) -> bool:
+        """Programs that are not worth reading any further."""
+        later = [s for s in self.tree.statements if isinstance(s, RepeatStatement | BlockStatement | ImportStatement)]
+        for statement in later:
+            word = statement.span.text.split(maxsplit=1)[0]
+            self.found.add(
+                NOT_YET.at(
+                    getattr(statement, "head", statement.span),
+                    f"`{word}` is not supported yet",
+                    help="write the nodes out, one line each",
+                )
+            )
+        if later:
+            return True
+        nodes = sum(isinstance(s, NodeStatement) for s in self.tree.statements)
+        source = self.tree.source
+        if nodes == 0:
+            declared = any(isinstance(s, InputStatement) for s in self.tree.statements)
+            message = "there is an input, but nothing is computed from it" if declared else "the program has no nodes"
+            self.found.add(
+                EMPTY.at(Span(source, 0, 0), message, help="write at least one node, for example `layer 1 sigmoid`")
+            )
+        elif nodes >= MAX_NODES:
+            self.found.add(too_many_nodes(nodes, self.tree.statements[0].span))
+        return nodes == 0 or nodes >= MAX_NODES
+
+    def _all(self, kind: type[Some]) -> list[Some]:
+        return [s for s in self.tree.statements if isinstance(s, kind)]
+
+    def _bind_dims(self, dims: Iterable[DimEntry], solver: Solver) -> None:
+        self.sizes = read_sizes(self.tree, self.sizes, self.found)
+        for dim in dims:
+            size = self.sizes.get(dim.name)
+            if size is not None:
+                setting = f"-D {dim.name}={size}"
+                conflict = override_conflict(dim.name, setting, dim.span)
+                solver.equate(Equation(symbol(dim.name), size, None, f"`{setting}` says so", conflict))
+
+    def _elaborate(self, reader: Reader, solver: Solver) -> Elaboration:
+        inputs = self._all(InputStatement)
+        elaboration = Elaboration(reader, solver, self.sizes, several_inputs=len(inputs) > 1)
+        if not inputs:
+            first = next(s for s in self.tree.statements if isinstance(s, NodeStatement))
+            elaboration.implied_input(first.kind.span)
+        elaboration.run(self.tree.statements)
+        return elaboration
+
+    def _expect(
+        self,
+        reader: Reader,
+        solver: Solver,
+        losses: list[LossDraft],
+        making: Making,
+        before: Mapping[int, Draft | None],
+    ) -> list[Requirement]:
+        """Check the `expect` lines, those that count parameters last; what they leave over."""
+        tensors = Tensors(reader.nodes, tuple({id(use.node): use.node for use in losses}.values()), making)
+        expectations = Expectations(reader, solver, tensors, [])
+        lines = [s for s in self.tree.statements if isinstance(s, ExpectShape | ExpectRelation)]
+        for line in sorted(lines, key=expectations.waits_for_parameters):
+            tensors.previous = before[id(line)]
+            try:
+                if isinstance(line, ExpectShape):
+                    expectations.shape(line)
+                else:
+                    expectations.relation(line)
+            except SizeError as error:
+                self.found.add(TOO_LARGE.at(line.span, f"this is too large: {error}", help="make it smaller"))
+        return expectations.requirements
+
+    def _finish(self, checked: Checked, making: Making) -> Architecture | None:
+        making.parameters.clear()  # counted before every size was known
+        architecture = finish(checked, making)
+        check_amount(architecture.parameters, self.found)
+        return None if self.found.failed else architecture
+
+
+__all__ = ["bind", "build"]

@@ -1,0 +1,111 @@
+"""The form of a definition: what each family takes, and what is wrong with one that does not have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dnnlang.diagnostics import Diagnostics, rule
+from dnnlang.diagnostics.suggest import closest
+from dnnlang.graph.definition_options import default_number, option_variable
+from dnnlang.scalar.expression import Expr, variable
+from dnnlang.source import Span
+from dnnlang.syntax.tree import DefineStatement, Keyword, Name, Parameter
+
+FAMILIES: Final = ("activation", "loss", "init", "optimizer")
+VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "activation": ("z",),
+    "loss": ("a", "y"),
+    "init": ("fan_in", "fan_out"),
+    "optimizer": ("w", "g"),
+}
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {"activation": ("init", "loss"), "loss": (), "init": (), "optimizer": ()}
+
+NOUN: Final = {"activation": "activation", "loss": "loss", "init": "initializer", "optimizer": "optimizer"}
+WITH_ARTICLE: Final = {f: f"{'a' if f == 'loss' else 'an'} {noun}" for f, noun in NOUN.items()}
+
+BAD_DEFINITION = rule(
+    "DNN403",
+    "malformed-definition",
+    "A `define` does not have the form that its family asks for.",
+    why="An activation is a function of z, a loss one of a and y, an initializer one of fan_in and fan_out; an "
+    "optimizer has a body in braces that assigns w. Other forms have no meaning.",
+    wrong="define activation steep(z, x) = z * x\nlayer 5 steep\nlayer 1 sigmoid\n",
+    right="define activation steep(z; x=2) = z * x\nlayer 5 steep\nlayer 1 sigmoid\n",
+)
+
+
+def scope_of(statement: DefineStatement) -> dict[str, Expr]:
+    """The names that a definition's formula may use: its variables, under the family's own names, and its options."""
+    family = statement.family.id
+    per_unit = family not in ("init",)
+    names = {
+        given.id: variable(own, per_unit=per_unit)
+        for given, own in zip(statement.variables, VARIABLES[family], strict=True)
+    }
+    return names | {o.name.id: variable(option_variable(o.name.id), per_unit=False) for o in statement.options}
+
+
+def well_formed(statement: DefineStatement, found: Diagnostics) -> bool:
+    family = statement.family.id
+    if family not in FAMILIES:
+        near = closest(family, FAMILIES)
+        found.add(
+            BAD_DEFINITION.at(
+                statement.family.span,
+                f"`define` makes an activation, a loss, an init or an optimizer, not a `{family}`",
+                help=f"did you mean `define {near}`?" if near is not None else None,
+            )
+        )
+        return False
+    problem = _problem(statement)
+    if problem is None:
+        return True
+    span, message, advice = problem
+    found.add(BAD_DEFINITION.at(span, message, help=advice))
+    return False
+
+
+def _problem(statement: DefineStatement) -> tuple[Span, str, str] | None:
+    family, name = statement.family.id, statement.name.id
+    wanted = VARIABLES[family]
+    form = f"define {family} {name}({', '.join(wanted)})"
+    if len(statement.variables) != len(wanted):
+        count = f"{len(wanted)} variable{'s' if len(wanted) > 1 else ''}"
+        return (
+            statement.name.span,
+            f"{WITH_ARTICLE[family]} is a function of {count}",
+            (f"write `{form} …`; options stand after a semicolon: `({', '.join(wanted)}; option=1)`"),
+        )
+    if family == "optimizer" and statement.body is None:
+        return statement.name.span, "an optimizer has a body of statements", f"write `{form} {{ w = w - rate * g }}`"
+    if family != "optimizer" and statement.value is None:
+        return statement.name.span, f"only an optimizer has a body in braces, not `{name}`", f"write `{form} = …`"
+    if statement.derivative is not None and family != "activation":
+        return statement.derivative.span, "only an activation has a `derivative`", "take it out"
+    if statement.given is not None and family != "loss":
+        return statement.given[0].span, "only a loss has a `given`", "take it out"
+    names = [v.id for v in statement.variables] + [o.name.id for o in statement.options]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        return statement.name.span, f"`{twice}` stands twice among the variables and options of `{name}`", "rename one"
+    return _option_problem(statement.options) or _key_problem(statement.keys, family)
+
+
+def _option_problem(options: tuple[Parameter, ...]) -> tuple[Span, str, str] | None:
+    for option in options:
+        if option.default is None:
+            return option.span, f"the option `{option.name.id}` has no default", f"write `{option.name.id}=1`"
+        if default_number(option.default) is None:
+            return option.default.span, f"the default of `{option.name.id}` is not a number", "write a number"
+    return None
+
+
+def _key_problem(keys: tuple[Keyword, ...], family: str) -> tuple[Span, str, str] | None:
+    for keyword in keys:
+        if keyword.key.id not in KEYS[family]:
+            has = " and ".join(f"`{k}=`" for k in KEYS[family]) or "no keys"
+            return keyword.span, f"a definition of this family has {has}, not `{keyword.key.id}=`", "take it out"
+        if not isinstance(keyword.value, Name):
+            return keyword.value.span, f"`{keyword.key.id}=` takes the name of a definition", "write just its name"
+    return None

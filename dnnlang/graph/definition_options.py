@@ -1,0 +1,92 @@
+"""Options of a definition: which value each has in one use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+from dnnlang.diagnostics import Diagnostics, rule
+from dnnlang.diagnostics.suggest import closest
+from dnnlang.graph.formulas import Scope, formula
+from dnnlang.scalar.expression import Expr, constant
+from dnnlang.scalar.text import number
+from dnnlang.syntax.tree import Call, DefineStatement, Expression, Keyword, Name
+
+Numbers = Callable[[Expression], Fraction | None]
+"""Evaluates an option's expression in the scope of the use; None if it reported a mistake."""
+
+BAD_OPTIONS = rule(
+    "DNN402",
+    "wrong-options",
+    "An activation, loss, initializer or optimizer was given options that it does not have.",
+    why="Options have names and an order, both from the definition. One that does not exist would otherwise be "
+    "ignored without a word, and the network would not be the one you meant.",
+    wrong="layer 5 leaky_relu(slop=0.1)\nlayer 1 sigmoid\n",
+    right="layer 5 leaky_relu(slope=0.1)\nlayer 1 sigmoid\n",
+)
+
+
+def option_variable(name: str) -> str:
+    """The variable that stands for an option: with a space, so that no name of a program is the same."""
+    return f"option {name}"
+
+
+def as_expressions(options: Mapping[str, Fraction]) -> dict[str, Expr]:
+    return {option_variable(name): constant(value) for name, value in options.items()}
+
+
+def bind_options(
+    statement: DefineStatement, use: Name | Call, numbers: Numbers, found: Diagnostics, skip: int = 0
+) -> dict[str, Fraction] | None:
+    """The value of every option: positional ones in order, then by key, then defaults."""
+    declared = [o.name.id for o in statement.options]
+    name = statement.name.id
+    values: dict[str, Fraction | None] = {}
+    if isinstance(use, Call):
+        positional = use.arguments[skip:]
+        if len(positional) > len(declared):
+            has = f"the options {', '.join(declared)}" if declared else "no options"
+            found.add(BAD_OPTIONS.at(positional[len(declared)].span, f"`{name}` has {has}", help="take this one out"))
+            return None
+        for key, tree in zip(declared, positional, strict=False):
+            values[key] = numbers(tree)
+        for keyword in use.keywords:
+            if not _takes(keyword, declared, values, name, found):
+                return None
+            values[keyword.key.id] = numbers(keyword.value)
+    for option in statement.options:
+        if option.name.id not in values and option.default is not None:
+            values[option.name.id] = default_number(option.default)
+    complete = {n: v for n, v in values.items() if v is not None}
+    return complete if len(complete) == len(values) else None
+
+
+def _takes(keyword: Keyword, declared: list[str], values: Mapping[str, object], name: str, found: Diagnostics) -> bool:
+    key = keyword.key.id
+    if key not in declared:
+        near = closest(key, declared)
+        has = f"it has {', '.join(declared)}" if declared else "it has none"
+        found.add(
+            BAD_OPTIONS.at(
+                keyword.key.span,
+                f"`{name}` has no option `{key}`",
+                help=f"did you mean `{near}`?" if near is not None else has,
+            )
+        )
+        return False
+    if key in values:
+        found.add(BAD_OPTIONS.at(keyword.span, f"the option `{key}` is given twice", help="take one out"))
+        return False
+    return True
+
+
+def default_number(tree: Expression) -> Fraction | None:
+    """A number written out in a definition, such as `0.01`, `-1` or `2 / 3`."""
+    value = formula(tree, Scope({}, draws=False, call=None), Diagnostics())
+    return value.value if value is not None else None
+
+
+def use_label(use: Call, statement: DefineStatement, options: Mapping[str, Fraction]) -> str:
+    positional = [number(v) for v, _ in zip(options.values(), use.arguments, strict=False)]
+    by_key = [f"{k.key.id}={number(options[k.key.id])}" for k in use.keywords]
+    return f"{statement.name.id}({', '.join(positional + by_key)})"

@@ -1,0 +1,450 @@
+"""The library of definitions: `define` statements, the prelude's and the user's, bound to their options on use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from functools import cache
+from typing import Final, TypeVar
+
+from dnnlang.diagnostics import Diagnostics, Label, rule
+from dnnlang.diagnostics.suggest import closest
+from dnnlang.errors import InternalError
+from dnnlang.graph.definition_form import NOUN, scope_of, well_formed
+from dnnlang.graph.definition_options import (
+    BAD_OPTIONS,
+    Numbers,
+    as_expressions,
+    bind_options,
+    default_number,
+    use_label,
+)
+from dnnlang.graph.formulas import FUNCTIONS, Scope, formula
+from dnnlang.graph.optimizers import optimizer_body
+from dnnlang.scalar import agreement
+from dnnlang.scalar.canonical import given_number
+from dnnlang.scalar.construct import put, total
+from dnnlang.scalar.expression import Expr, topological, variable
+from dnnlang.scalar.functions import Activation, Initializer, Loss, Optimizer
+from dnnlang.scalar.limits import TERM_LIMIT, TooLarge
+from dnnlang.source import Span
+from dnnlang.syntax.tree import Call, DefineStatement, Expression, Name
+
+DEFAULT_INIT: Final = "xavier"
+DEFAULT_LOSS: Final = "mse"
+
+UNKNOWN_FUNCTION = rule(
+    "DNN401",
+    "unknown-definition",
+    "No activation, loss, initializer or optimizer has this name.",
+    why="Activations, losses, initializers and optimizers are definitions: the standard ones and your own. "
+    "A name that neither has cannot be given a meaning, so nothing is guessed.",
+    wrong="layer 5 rellu\nlayer 1 sigmoid\n",
+    right="layer 5 relu\nlayer 1 sigmoid\n",
+)
+DEFINED_TWICE = rule(
+    "DNN404",
+    "defined-twice",
+    "Two definitions of the same family have the same name.",
+    why="A use could mean either. Definitions of different families may share a name.",
+    wrong="define activation bump(z) = exp(-z^2)\ndefine activation bump(z) = 1 / (1 + z^2)\n"
+    "layer 5 bump\nlayer 1 sigmoid\n",
+    right="define activation bump(z) = exp(-z^2)\nlayer 5 bump\nlayer 1 sigmoid\n",
+)
+SHADOWS = rule(
+    "DNN405",
+    "shadows-standard",
+    "A definition of yours has the name of a standard one, and takes its place in this program.",
+    why="It is allowed, so that a name added to the standard library later breaks no program; but a reader may "
+    "expect the standard one.",
+    wrong="define activation relu(z) = max(z, 0.1 * z)\nlayer 5 relu\nlayer 1 sigmoid\n",
+    right="define activation my_relu(z) = max(z, 0.1 * z)\nlayer 5 my_relu\nlayer 1 sigmoid\n",
+    severity="warning",
+)
+CIRCLE = rule(
+    "DNN406",
+    "definition-circle",
+    "An activation is defined by itself, directly or through others.",
+    why="A formula must end in numbers and functions; one that contains itself never does.",
+    wrong="define activation ping(z) = pong(z)\ndefine activation pong(z) = ping(z)\nlayer 5 ping\nlayer 1 sigmoid\n",
+    right="define activation pong(z) = z / 2\ndefine activation ping(z) = pong(z)\nlayer 5 ping\nlayer 1 sigmoid\n",
+)
+WRONG_DERIVATIVE = rule(
+    "DNN407",
+    "wrong-derivative",
+    "The derivative stated by hand is not the derivative of the formula.",
+    why="Backward would compute something else than the slope of forward, and training would go astray without a message.",
+    wrong="define activation cube(z) = z^3 derivative 2 * z^2\nlayer 5 cube\nlayer 1 sigmoid\n",
+    right="define activation cube(z) = z^3 derivative 3 * z^2\nlayer 5 cube\nlayer 1 sigmoid\n",
+)
+BAD_GIVEN = rule(
+    "DNN408",
+    "malformed-given",
+    "`given` does not say that something of the targets equals a number.",
+    why="`given` is a fact about the targets that the compiler may use to simplify, and that is checked on real "
+    "targets: an expression in y on the left, a number on the right.",
+    wrong="define loss own(a, y) = sum((a - y)^2) given sum(a) = 1\nlayer 5 relu\nlayer 2\nloss own\n",
+    right="define loss own(a, y) = sum((a - y)^2) given sum(y) = 1\nlayer 5 relu\nlayer 2\nloss own\n",
+)
+TOO_LARGE = rule(
+    "DNN409",
+    "formula-too-large",
+    "A formula has more terms than the compiler works with.",
+    why=f"A formula may have {TERM_LIMIT:,} terms, counted after the definitions in it are written out. "
+    "Definitions that call others twice double at every step.",
+    wrong="".join(f"define activation f{i}(z) = f{i - 1}(z) * f{i - 1}(z + {i})\n" for i in range(15, 0, -1))
+    + "define activation f0(z) = z\nlayer 5 f15\nlayer 1 sigmoid\n",
+    right="define activation f0(z) = z\ndefine activation f1(z) = f0(z) * f0(z + 1)\nlayer 5 f1\nlayer 1 sigmoid\n",
+)
+
+Bound = TypeVar("Bound", Activation, Loss, Initializer, Optimizer)
+
+
+class Library:
+    """Definitions by family and name. A library is not changed: `extend` makes a larger one."""
+
+    def __init__(self, standard: Library | None, definitions: Mapping[tuple[str, str], DefineStatement]) -> None:
+        self._standard = standard
+        self._definitions = definitions
+        self._formulas: dict[tuple[str, str], Expr | None] = {}
+        self._open: list[str] = []  # activations whose formulas are being read, to find circles
+
+    @staticmethod
+    def standard() -> Library:
+        """The library of `grammar/prelude.dnn`, read once in a process."""
+        return _standard()
+
+    # ------------------------------------------------------------ what there is
+
+    def names(self, family: str) -> list[str]:
+        """The names of a family, the standard ones first."""
+        before = self._standard.names(family) if self._standard is not None else []
+        own = [name for f, name in self._definitions if f == family and name not in before]
+        return before + own
+
+    def has(self, family: str, name: str) -> bool:
+        return self._find(family, name) is not None
+
+    def statement(self, family: str, name: str) -> DefineStatement | None:
+        """The definition itself, for documentation and model files."""
+        return self._find(family, name)
+
+    def _find(self, family: str, name: str) -> DefineStatement | None:
+        found = self._definitions.get((family, name))
+        if found is None and self._standard is not None:
+            return self._standard._find(family, name)
+        return found
+
+    # ------------------------------------------------------------ adding
+
+    def extend(self, statements: Iterable[DefineStatement], found: Diagnostics) -> Library:
+        """This library and the definitions of a program, each of which is checked now."""
+        own: dict[tuple[str, str], DefineStatement] = {}
+        for statement in statements:
+            if not well_formed(statement, found):
+                continue
+            key = (statement.family.id, statement.name.id)
+            if key in own:
+                first = own[key].name.span
+                found.add(
+                    DEFINED_TWICE.at(
+                        statement.name.span,
+                        f"the {NOUN[key[0]]} `{key[1]}` is defined twice",
+                        labels=[Label(statement.name.span, "again here"), Label(first, f"first on line {first.line}")],
+                        help="give one of them another name, or take one out",
+                    )
+                )
+                continue
+            if self.has(*key):
+                found.add(
+                    SHADOWS.at(
+                        statement.name.span,
+                        f"this takes the place of the standard {NOUN[key[0]]} `{key[1]}` in this program",
+                        help="choose another name to keep both",
+                    )
+                )
+            own[key] = statement
+        if not own:
+            return self
+        extended = Library(self, own)
+        for family, name in own:
+            extended._check(family, name, found)
+        return extended
+
+    def _check(self, family: str, name: str, found: Diagnostics) -> None:
+        use = self._definitions[family, name].name
+        {
+            "activation": self.activation,
+            "loss": self.loss,
+            "init": self.initializer,
+            "optimizer": self.optimizer,
+        }[family](use, default_number, found)
+
+    # ------------------------------------------------------------ using
+
+    def activation(self, use: Name | Call, numbers: Numbers, found: Diagnostics) -> Activation | None:
+        """The activation that `use` names, with its options. None after a diagnostic."""
+        name = use.id if isinstance(use, Name) else use.callee.id
+        if self._find("activation", name) is None and name in FUNCTIONS and 1 in FUNCTIONS[name].arities:
+            if isinstance(use, Call):
+                found.add(BAD_OPTIONS.at(use.span, f"`{name}` has no options", help=f"write `{name}` alone"))
+                return None
+            return Activation(name, FUNCTIONS[name].make(variable("z")), None, None, None)
+        bound = self._bind("activation", use, numbers, found)
+        if bound is None:
+            return None
+        statement, label, options = bound
+        value = self._formula(statement, found)
+        if value is None:
+            return None
+        stated = self._stated_derivative(statement, options, put(value, options), found)
+        keys = {k.key.id: k.value.id for k in statement.keys if isinstance(k.value, Name)}
+        return Activation(label, put(value, options), keys.get("init"), keys.get("loss"), statement.span, stated)
+
+    def loss(self, use: Name | Call, numbers: Numbers, found: Diagnostics) -> Loss | None:
+        """The loss that `use` names, with its options; summed over the units unless it reduces itself."""
+        bound = self._bind("loss", use, numbers, found)
+        if bound is None:
+            return None
+        statement, label, options = bound
+        value = self._formula(statement, found)
+        if value is None:
+            return None
+        given = self._given(statement, options, found)
+        if given is None:
+            return None
+        bound_value = put(value, options)
+        return Loss(label, total(bound_value) if bound_value.per_unit else bound_value, given, statement.span)
+
+    def initializer(self, use: Name | Call, numbers: Numbers, found: Diagnostics) -> Initializer | None:
+        """The initializer that `use` names, with its options."""
+        bound = self._bind("init", use, numbers, found)
+        if bound is None:
+            return None
+        statement, label, options = bound
+        value = self._formula(statement, found)
+        return None if value is None else Initializer(label, put(value, options), statement.span)
+
+    def optimizer(self, use: Name | Call, numbers: Numbers, found: Diagnostics) -> Optimizer | None:
+        """The optimizer that `use` names, with its options."""
+        bound = self._bind("optimizer", use, numbers, found)
+        if bound is None:
+            return None
+        statement, label, options = bound
+        body = optimizer_body(statement, self._call, found)
+        if body is None:
+            return None
+        statements, state = body
+        return Optimizer(label, tuple((name, put(e, options)) for name, e in statements), state, statement.span)
+
+    def default_init(self, activation: Activation | None) -> Initializer:
+        """The initializer of a layer that names none."""
+        name = activation.init if activation is not None and activation.init is not None else DEFAULT_INIT
+        return self._default(name, self.initializer)
+
+    def default_loss(self, activation: Activation | None) -> Loss:
+        """The loss of a program that names none and ends in `activation`."""
+        name = activation.loss if activation is not None and activation.loss is not None else DEFAULT_LOSS
+        return self._default(name, self.loss)
+
+    def _default(self, name: str, bind: Callable[[Name | Call, Numbers, Diagnostics], Bound | None]) -> Bound:
+        found = Diagnostics()
+        bound = bind(Name(self._nowhere(), name), default_number, found)
+        if bound is None:
+            raise InternalError(f"the default `{name}` is not usable: {[d.message for d in found.found]}")
+        return bound
+
+    def _nowhere(self) -> Span:
+        statement = next(iter(self._definitions.values()))
+        return Span(statement.span.source, 0, 0)
+
+    def spellings(self) -> dict[str, str]:
+        """The names of the standard activations that are one stable operation, by that operation."""
+        if self._standard is not None:
+            return self._standard.spellings()
+        return dict(_spellings())
+
+    # ------------------------------------------------------------ parts
+
+    def _bind(
+        self, family: str, use: Name | Call, numbers: Numbers, found: Diagnostics
+    ) -> tuple[DefineStatement, str, dict[str, Expr]] | None:
+        name = use.id if isinstance(use, Name) else use.callee.id
+        statement = self._find(family, name)
+        if statement is None:
+            candidates = self.names(family)
+            if family == "activation":
+                candidates += [n for n, f in FUNCTIONS.items() if 1 in f.arities and f.elementwise]
+            near = closest(name, candidates)
+            found.add(
+                UNKNOWN_FUNCTION.at(
+                    use.span if isinstance(use, Name) else use.callee.span,
+                    f"there is no {NOUN[family]} `{name}`",
+                    help=f"did you mean `{near}`?"
+                    if near is not None
+                    else f"there are {', '.join(candidates)}; or write your own: `define {family} {name}(…) = …`",
+                )
+            )
+            return None
+        options = bind_options(statement, use, numbers, found)
+        if options is None:
+            return None
+        label = use.id if isinstance(use, Name) else use_label(use, statement, options)
+        return statement, label, as_expressions(options)
+
+    def _formula(self, statement: DefineStatement, found: Diagnostics) -> Expr | None:
+        """The right side of a definition, in its canonical variables and its options; read once."""
+        owner = self._owner(statement)
+        key = (statement.family.id, statement.name.id)
+        if key not in owner._formulas:
+            owner._formulas[key] = owner._read(statement, found)
+        return owner._formulas[key]
+
+    def _owner(self, statement: DefineStatement) -> Library:
+        if (
+            self._standard is not None
+            and self._definitions.get((statement.family.id, statement.name.id)) is not statement
+        ):
+            return self._standard._owner(statement)
+        return self
+
+    def _read(self, statement: DefineStatement, found: Diagnostics) -> Expr | None:
+        if statement.value is None:
+            raise InternalError(f"the definition of {statement.name.id} has no formula")
+        family, name = statement.family.id, statement.name.id
+        if family == "activation" and name in self._open:
+            chain = " → ".join([*self._open[self._open.index(name) :], name])
+            found.add(
+                CIRCLE.at(
+                    statement.name.span,
+                    f"the activation `{name}` is defined by itself: {chain}",
+                    help="one of them must be written without the others",
+                )
+            )
+            return None
+        self._open.append(name)
+        try:
+            return self._read_checked(statement, statement.value, found)
+        finally:
+            self._open.pop()
+
+    def _read_checked(self, statement: DefineStatement, value: Expression, found: Diagnostics) -> Expr | None:
+        scope = Scope(scope_of(statement), draws=statement.family.id == "init", call=self._call)
+        try:
+            return formula(value, scope, found)
+        except TooLarge:
+            found.add(
+                TOO_LARGE.at(
+                    statement.name.span,
+                    f"the formula of `{statement.name.id}` has more than {TERM_LIMIT:,} terms when it is written out",
+                    help="call the same definition less often",
+                )
+            )
+            return None
+
+    def _call(self, use: Call, arguments: list[Expr], found: Diagnostics) -> Expr | None:
+        """An activation called as a function: its formula at the first argument; the rest are options."""
+        statement = self._find("activation", use.callee.id)
+        if statement is None:
+            candidates = [*FUNCTIONS, *self.names("activation")]
+            near = closest(use.callee.id, candidates)
+            found.add(
+                UNKNOWN_FUNCTION.at(
+                    use.callee.span,
+                    f"there is no function or activation `{use.callee.id}`",
+                    help=f"did you mean `{near}`?" if near is not None else f"there are {', '.join(FUNCTIONS)}",
+                )
+            )
+            return None
+        options = bind_options(statement, use, default_number, found, skip=1)
+        value = self._formula(statement, found) if options is not None else None
+        if options is None or value is None:
+            return None
+        return put(value, {"z": arguments[0], **as_expressions(options)})
+
+    def _given(
+        self, statement: DefineStatement, options: dict[str, Expr], found: Diagnostics
+    ) -> tuple[tuple[Expr, Fraction], ...] | None:
+        if statement.given is None:
+            return ()
+        left_tree, right_tree = statement.given
+        names = scope_of(statement)
+        left = formula(left_tree, Scope(names, draws=False, call=self._call), found)
+        right = formula(right_tree, Scope(names, draws=False, call=self._call), found)
+        if left is None or right is None:
+            return None
+        left, right = put(left, options), put(right, options)
+        if any(e.name not in (None, "y") for e in topological(left)) or right.value is None or not given_number(left):
+            found.add(
+                BAD_GIVEN.at(
+                    left_tree.span.to(right_tree.span),
+                    "`given` states that something of the targets equals a number",
+                    help="write it like `given sum(y) = 1`: a sum over y on the left, a number on the right",
+                )
+            )
+            return None
+        return ((left, right.value),)
+
+    def _stated_derivative(
+        self, statement: DefineStatement, options: dict[str, Expr], value: Expr, found: Diagnostics
+    ) -> Expr | None:
+        if statement.derivative is None:
+            return None
+        own = statement.variables[0].id
+        scope = Scope(
+            {**scope_of(statement), "a": variable("a")} if own != "a" else scope_of(statement), False, self._call
+        )
+        stated = formula(statement.derivative, scope, found)
+        if stated is None:
+            return None
+        stated = put(stated, options)
+        differs = agreement.difference(value, stated)
+        if differs is None:
+            return stated
+        z, claimed, derived = differs
+        found.add(
+            WRONG_DERIVATIVE.at(
+                statement.derivative.span,
+                f"this is not the derivative of `{statement.name.id}`: "
+                f"at z = {z:g} it is {claimed:.6g}, but the slope there is {derived:.6g}",
+                labels=[Label(statement.value.span, "of this formula")] if statement.value is not None else [],
+                help="correct it, or leave `derivative` out: the compiler derives it",
+            )
+        )
+        return None
+
+
+@cache
+def _standard() -> Library:
+    from dnnlang.syntax.files import grammar_text, source_from_text
+    from dnnlang.syntax.parser import parse
+
+    found = Diagnostics()
+    source = source_from_text("prelude.dnn", grammar_text("prelude.dnn"), found)
+    tree = parse(source, found) if source is not None else None
+    definitions: dict[tuple[str, str], DefineStatement] = {}
+    for statement in tree.statements if tree is not None else ():
+        if not isinstance(statement, DefineStatement) or not well_formed(statement, found):
+            raise InternalError(f"the prelude is not a list of definitions: {statement.span}")
+        definitions[statement.family.id, statement.name.id] = statement
+    if found.failed:
+        raise InternalError(f"the prelude has mistakes: {[f'{d.span}: {d.message}' for d in found.found]}")
+    return Library(None, definitions)
+
+
+@cache
+def _spellings() -> tuple[tuple[str, str], ...]:
+    from dnnlang.scalar.derive import forward
+
+    library, found = Library.standard(), Diagnostics()
+    z = variable("z")
+    spelled: dict[str, str] = {}
+    for name in library.names("activation"):
+        statement = library.statement("activation", name)
+        activation = library.activation(statement.name, default_number, found) if statement is not None else None
+        if activation is None:
+            continue
+        value = forward(activation)
+        if value.args == (z,):
+            spelled.setdefault(value.op, name)
+    return tuple(spelled.items())

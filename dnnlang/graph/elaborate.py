@@ -1,0 +1,332 @@
+"""Node statements → drafts: kinds, sources, operands and keys resolved, sizes put into equations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from dnnlang.diagnostics import Diagnostic, Edit, Fix, Label, rule
+from dnnlang.diagnostics.suggest import closest
+from dnnlang.graph.draft import Draft
+from dnnlang.graph.given import Slot
+from dnnlang.graph.kinds import INPUT, KINDS, NodeKind, Shaping
+from dnnlang.graph.kinds.input import symbol_name
+from dnnlang.graph.nodetable import no_node_above
+from dnnlang.graph.origin import Open, Written, describe, trail_labels
+from dnnlang.graph.params import WRONG_OVERRIDE
+from dnnlang.graph.reader import Reader, text_of
+from dnnlang.graph.scope import NodeEntry
+from dnnlang.graph.solver import Equation, Solver
+from dnnlang.graph.values import TOO_LARGE
+from dnnlang.sizes import Size, SizeError, symbol
+from dnnlang.source import Span
+from dnnlang.syntax.tree import (
+    ExpectRelation,
+    ExpectShape,
+    InputStatement,
+    Keyword,
+    LossStatement,
+    Name,
+    NodeStatement,
+    OutputStatement,
+    Statement,
+)
+
+UNKNOWN_KIND = rule(
+    "DNN110",
+    "unknown-kind",
+    "A statement begins with a name that is no kind of node.",
+    why="What stands first says what the node computes, so nothing can be guessed from a name that does not exist.",
+    wrong="layer 5 relu\nlayr 5 relu\nlayer 1 sigmoid\n",
+    right="layer 5 relu\nlayer 5 relu\nlayer 1 sigmoid\n",
+)
+WRONG_OPERANDS = rule(
+    "DNN111",
+    "wrong-operands",
+    "A node statement has too few or too many operands.",
+    why="Each kind has a fixed list of operands, in a fixed order.",
+    wrong="layer 5 relu\ndropout\nlayer 1 sigmoid\n",
+    right="layer 5 relu\ndropout 0.5\nlayer 1 sigmoid\n",
+)
+UNKNOWN_KEY = rule(
+    "DNN118",
+    "unknown-key",
+    "A statement has a key that it does not know, or the same key twice.",
+    why="A key that is not understood is never ignored: the network would not be the one you meant.",
+    wrong="layer 5 relu intt=he\nlayer 1 sigmoid\n",
+    right="layer 5 relu init=he\nlayer 1 sigmoid\n",
+)
+WRONG_INPUTS = rule(
+    "DNN119",
+    "wrong-inputs",
+    "A node takes in too few or too many nodes.",
+    why="`add`, `multiply` and `concat` join two or more nodes; every other kind takes one.",
+    wrong="layer 5 relu\nadd\nlayer 1 sigmoid\n",
+    right="layer 5 relu as h\nlayer 5\nadd from h, _\nlayer 1 sigmoid\n",
+)
+
+
+class UnknownKind(NodeKind):
+    """Stands in for a kind that does not exist; its nodes have failed."""
+
+    name = ""
+    sentence = ""
+
+
+UNKNOWN: Final = UnknownKind()
+ELSEWHERE: Final = {
+    **dict.fromkeys(("dense", "fc", "fully_connected", "linear"), "layer"),
+    **dict.fromkeys(("sum", "plus", "residual"), "add"),
+    **dict.fromkeys(("mul", "product", "times", "gate"), "multiply"),
+    **dict.fromkeys(("cat", "concatenate", "stack", "merge", "join"), "concat"),
+    **dict.fromkeys(("activation", "act"), "apply"),
+    "drop": "dropout",
+}
+"""What other tools call the kinds."""
+
+
+@dataclass(slots=True)
+class Elaboration:
+    """Goes through statements in order and builds the drafts.
+
+    A body that is repeated, or a block that is used, is elaborated by the same method in a Scope of its own; only
+    `reader.scope` changes, so drafts, numbers and equations are those of the whole expanded program.
+    """
+
+    reader: Reader
+    solver: Solver
+    sizes: Mapping[str, int]
+    several_inputs: bool
+    before: dict[int, Draft | None] = field(default_factory=dict)
+    """The node above each `output`, `loss` and `expect`, by id of the statement: what `_` means there."""
+    _shaping: Shaping = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shaping = Shaping(self.solver, self.reader)
+
+    def run(self, statements: Iterable[Statement]) -> None:
+        for statement in statements:
+            if isinstance(statement, NodeStatement):
+                self.reader.previous = self._node(statement)
+            elif isinstance(statement, InputStatement):
+                self.reader.previous = self._input(statement)
+            elif isinstance(statement, OutputStatement | LossStatement | ExpectShape | ExpectRelation):
+                self.before[id(statement)] = self.reader.previous
+
+    def implied_input(self, span: Span) -> Draft:
+        """The input of a program that declares none, named at the first node."""
+        draft = Draft("X", INPUT, 0, span, units=symbol("n[0]"), origin=Open("n[0]", span))
+        self.reader.nodes.enter(draft)
+        self._bind_input(draft)
+        self.reader.previous = draft
+        return draft
+
+    # ------------------------------------------------------------ inputs
+
+    def _input(self, statement: InputStatement) -> Draft:
+        number = self.reader.nodes.next_number("input") if self.several_inputs else 0
+        alias = statement.alias.id if statement.alias is not None else None
+        name = alias or (f"input[{number}]" if number else "X")
+        draft = Draft(name, INPUT, number, statement.span, alias)
+        self._enter(draft, statement.alias)
+        if statement.keys:
+            self._unknown_key(statement.keys[0], "input", ())
+        if statement.size is None:
+            open_size = symbol_name(draft)
+            draft.units = symbol(open_size)
+            draft.origin = Open(open_size, statement.span)
+        else:
+            draft.units = self.reader.size(statement.size)
+            draft.origin = Written(statement.size, statement.span, self.reader.scope)
+        self._bind_input(draft)
+        return draft
+
+    def _bind_input(self, draft: Draft) -> None:
+        """Use the size given for it from outside, if one is."""
+        name = symbol_name(draft)
+        given = self.sizes.get(name)
+        if given is None or draft.units is None:
+            return
+        setting = f"-D {name}={given}"
+
+        def conflict(left: Size, _right: Size) -> Diagnostic:
+            assert draft.units is not None
+            return WRONG_OVERRIDE.at(
+                draft.span,
+                f"`{setting}` does not fit: the program says that {name} is {left}",
+                labels=[
+                    Label(
+                        draft.origin.span if draft.origin is not None else draft.span,
+                        describe(draft.units, draft.origin, self.solver),
+                    ),
+                    *trail_labels(self.solver, [draft.units]),
+                ],
+                help=f"leave `{setting}` out, or change the program",
+            )
+
+        self.solver.equate(Equation(draft.units, given, None, f"`{setting}` says so", conflict))
+
+    # ------------------------------------------------------------ nodes
+
+    def _node(self, statement: NodeStatement) -> Draft:
+        kind = KINDS.get(statement.kind.id)
+        if kind is None:
+            return self._unknown_kind(statement)
+        number = self.reader.nodes.next_number(kind.name)
+        alias = statement.alias.id if statement.alias is not None else None
+        draft = Draft(alias or f"{kind.name}[{number}]", kind, number, statement.span, alias)
+        complete = self._sources(statement, draft)
+        complete = self._operands(statement, draft) and complete
+        for keyword in statement.keys:
+            self._key(keyword, draft)
+        self._enter(draft, statement.alias)
+        try:
+            if complete and not any(source.failed for source in draft.inputs):
+                draft.units = kind.shape(draft, self._shaping)
+            else:
+                draft.units = kind.units_alone(draft, self._shaping)
+        except SizeError as error:
+            self._too_long(draft, error)
+        return draft
+
+    def _enter(self, draft: Draft, alias: Name | None) -> None:
+        self.reader.nodes.enter(draft)
+        if alias is None:
+            return
+        entry = self.reader.scope.entries.get(alias.id)
+        if isinstance(entry, NodeEntry) and entry.span == alias.span:
+            entry.draft = draft
+
+    def _unknown_kind(self, statement: NodeStatement) -> Draft:
+        name = statement.kind
+        near = closest(name.id, list(KINDS))
+        library = self.reader.library
+        fix = None
+        other = ELSEWHERE.get(name.id.lower())
+        if other is not None:
+            advice = f"here it is called `{other}`"
+        elif near is not None:
+            advice = f"did you mean `{near}`?"
+            fix = Fix(f"replace by `{near}`", (Edit(name.span, near),))
+        elif library.has("activation", name.id):
+            advice = f"`{name.id}` is an activation: write `apply {name.id}`, or `layer 5 {name.id}`"
+        else:
+            advice = f"there are {', '.join(f'`{k}`' for k in KINDS)}"
+        self.reader.found.add(UNKNOWN_KIND.at(name.span, f"there is no kind of node `{name.id}`", help=advice, fix=fix))
+        alias = statement.alias.id if statement.alias is not None else None
+        draft = Draft(alias or name.id, UNKNOWN, self.reader.nodes.next_number(""), statement.span, alias)
+        self._enter(draft, statement.alias)
+        return draft
+
+    def _sources(self, statement: NodeStatement, draft: Draft) -> bool:
+        """Fill in `inputs` and `places`. False if something is wrong with them."""
+        if statement.sources is None:
+            previous = self.reader.previous
+            if previous is None:
+                self.reader.found.add(no_node_above(statement.kind))
+                return False
+            draft.inputs, draft.places = (previous,), (statement.kind.span,)
+        else:
+            sources = [self.reader.node(reference) for reference in statement.sources]
+            present = tuple(source for source in sources if source is not None)
+            if len(present) < len(sources):
+                return False
+            draft.inputs, draft.places = present, tuple(reference.span for reference in statement.sources)
+        kind, count = draft.kind, len(draft.inputs)
+        if kind.least <= count and (kind.most is None or count <= kind.most):
+            return True
+        self.reader.found.add(_wrong_inputs(statement, kind, count))
+        return False
+
+    def _operands(self, statement: NodeStatement, draft: Draft) -> bool:
+        """Read the operands into `given`. False if a required one is missing or wrong."""
+        slots, written = draft.kind.operands, statement.operands
+        if len(written) > len(slots) or any(not s.optional for s in slots[len(written) :]):
+            self.reader.found.add(self._wrong_operands(statement, draft.kind))
+            return False
+        for slot, expression in zip(slots, written, strict=False):
+            value = slot.read(expression, self.reader)
+            draft.given.written[slot.name] = expression
+            if value is not None:
+                draft.given.values[slot.name] = value
+            elif not slot.optional:
+                return False  # what follows may be read wrongly for the same reason
+        return True
+
+    def _key(self, keyword: Keyword, draft: Draft) -> None:
+        slot: Slot[Any] | None = next((s for s in draft.kind.keys if s.name == keyword.key.id), None)
+        if slot is None:
+            self._unknown_key(keyword, draft.kind.name, draft.kind.keys)
+            return
+        if slot.name in draft.given.written:
+            self.reader.found.add(
+                UNKNOWN_KEY.at(
+                    keyword.span,
+                    f"`{slot.name}` is given twice",
+                    labels=[Label(draft.given.span(slot), "first here")],
+                    help="take one out",
+                )
+            )
+            return
+        draft.given.written[slot.name] = keyword.value
+        value = slot.read(keyword.value, self.reader)
+        if value is not None:
+            draft.given.values[slot.name] = value
+
+    def _unknown_key(self, keyword: Keyword, kind: str, keys: tuple[Slot[Any], ...]) -> None:
+        key = keyword.key
+        near = closest(key.id, [slot.name for slot in keys])
+        if near is not None:
+            advice, fix = f"did you mean `{near}`?", Fix(f"replace by `{near}`", (Edit(key.span, near),))
+        else:
+            listed = ", ".join(f"`{slot.form}`" for slot in keys)
+            advice, fix = f"`{kind}` has {f'the keys {listed}' if listed else 'no keys'}", None
+        self.reader.found.add(UNKNOWN_KEY.at(key.span, f"`{kind}` has no key `{key.id}`", help=advice, fix=fix))
+
+    def _wrong_operands(self, statement: NodeStatement, kind: NodeKind) -> Diagnostic:
+        written, library = statement.operands, self.reader.library
+        if len(written) > len(kind.operands):
+            extra = written[len(kind.operands)]
+            many = f"{len(kind.operands)} operand{'s' if len(kind.operands) > 1 else ''}" if kind.operands else "none"
+            return WRONG_OPERANDS.at(
+                extra.span,
+                f"`{text_of(extra)}` is one operand too many: `{kind.name}` takes {many}",
+                help=f"write `{kind.usage()}`; sources stand after `from`",
+            )
+        missing = next(s for s in kind.operands[len(written) :] if not s.optional)
+        example = "64" if missing.form == "SIZE" else "0.5" if missing.form == "RATE" else "relu"
+        names = [f"`{a}`" for a in library.names("activation")[:4]] if missing.form == "ACTIVATION" else []
+        return WRONG_OPERANDS.at(
+            statement.kind.span,
+            f"`{kind.name}` needs its {missing.form}: {missing.sentence}",
+            notes=[f"activations are {', '.join(names)}, …"] if names else [],
+            help=f"write `{kind.name} {example}`",
+        )
+
+    def _too_long(self, draft: Draft, error: SizeError) -> None:
+        self.reader.found.add(
+            TOO_LARGE.at(
+                draft.span,
+                f"the size of this node is too large: {error}",
+                help="bind the open sizes to numbers, or make the formula simpler",
+            )
+        )
+
+
+def _wrong_inputs(statement: NodeStatement, kind: NodeKind, count: int) -> Diagnostic:
+    if count > (kind.most or count):
+        extra = statement.sources[kind.most or 0] if statement.sources is not None else statement.kind
+        joined = ", ".join(" ".join(s.span.text.split()) for s in statement.sources or ())
+        return WRONG_INPUTS.at(
+            extra.span,
+            f"`{kind.name}` takes in one node, and here are {count}",
+            help=f"join them first: `concat from {joined}` on the line above",
+        )
+    only = statement.sources[0].span.text if statement.sources else "_"
+    other = "_" if only != "_" else "h"
+    return WRONG_INPUTS.at(
+        statement.kind.span if not statement.sources else statement.sources[0].span,
+        f"`{kind.name}` joins two or more nodes, and here is one",
+        help=f"name the others too: `{kind.name} from {other}, {only}`",
+    )

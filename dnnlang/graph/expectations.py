@@ -1,0 +1,261 @@
+"""`expect` lines: shapes and relations that must hold. They fix open sizes, and contradict wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dnnlang.diagnostics import Diagnostic, Label, rule
+from dnnlang.graph.architecture import Requirement
+from dnnlang.graph.draft import Draft
+from dnnlang.graph.origin import told, trail_labels
+from dnnlang.graph.reader import Reader, SizeNames, decimal, text_of
+from dnnlang.graph.solver import Equation, Solver
+from dnnlang.graph.tensors import Tensor, Tensors
+from dnnlang.graph.values import Refusal, Value, value_of
+from dnnlang.graph.walk import expressions
+from dnnlang.sizes import M, Polynomial, Size, at_least, subtract, symbols
+from dnnlang.syntax.tree import ExpectRelation, ExpectShape, Expression, Index, Name
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+FALSE_SHAPE = rule(
+    "DNN205",
+    "unexpected-shape",
+    "An `expect` states a shape that the tensor does not have.",
+    why="`expect` lines are the check of dimensions that finds most bugs: one that is false means that the program "
+    "and what you had in mind differ.",
+    wrong="input 3\nlayer 5 relu\nlayer 1 sigmoid\nexpect W[2] : (1, 6)\n",
+    right="input 3\nlayer 5 relu\nlayer 1 sigmoid\nexpect W[2] : (1, 5)\n",
+)
+FALSE_RELATION = rule(
+    "DNN206",
+    "false-expectation",
+    "An `expect` states a relation between sizes that does not hold.",
+    why="`expect` lines are checked, so a false one means that the program and what you had in mind differ.",
+    wrong="input 3\nlayer 5 relu\nlayer 1 sigmoid\nexpect parameters == 27\n",
+    right="input 3\nlayer 5 relu\nlayer 1 sigmoid\nexpect parameters == 26\n",
+)
+
+_HOLDS: Final[dict[str, Callable[[Fraction | int, Fraction | int], bool]]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+@dataclass(slots=True)
+class Expectations:
+    """Checks the `expect` lines of one program. `requirements` are the relations that wait for open sizes."""
+
+    reader: Reader
+    solver: Solver
+    tensors: Tensors
+    requirements: list[Requirement]
+
+    def shape(self, statement: ExpectShape) -> None:
+        """`expect W[2] : (7, 20)`."""
+        tensor = self._tensor(statement.tensor)
+        rows = self._size(statement.rows)
+        columns = self._size(statement.columns)
+        if tensor is None or rows is None or columns is None:
+            return
+        for stated, actual, expression in (
+            (rows, tensor.rows, statement.rows),
+            (columns, tensor.columns, statement.columns),
+        ):
+            if not self._same(stated, actual, statement, tensor, expression):
+                return
+
+    def relation(self, statement: ExpectRelation) -> None:
+        """`expect n[2] == 7`, `expect parameters <= 5_000`."""
+        relation = statement.relation
+        left, right = self._value(relation.left), self._value(relation.right)
+        if left is None or right is None:
+            return
+        if not isinstance(left, Polynomial) and not isinstance(right, Polynomial):
+            if not _HOLDS[relation.operator](left, right):
+                self.reader.found.add(self._false(statement, left, right))
+            return
+        if not isinstance(left, int | Polynomial) or not isinstance(right, int | Polynomial):
+            self.reader.found.add(self._false(statement, left, right))  # a size is never a fraction
+            return
+        if relation.operator == "==":
+            reason = f"`{text_of(relation)}` on line {statement.span.line}"
+            self.solver.equate(Equation(left, right, statement.span, reason, lambda a, b: self._false(statement, a, b)))
+            return
+        certain = decided(left, relation.operator, right)
+        if certain is None:
+            self.requirements.append(Requirement(left, relation.operator, right, statement.span))
+        elif not certain:
+            self.reader.found.add(self._false(statement, left, right))
+
+    def waits_for_parameters(self, statement: ExpectShape | ExpectRelation) -> bool:
+        """Does it count parameters? Then it is best read when all other sizes are known."""
+        if isinstance(statement, ExpectShape):
+            return False
+        return any(isinstance(e, Name) and e.id == "parameters" for e in expressions(statement.relation))
+
+    # ------------------------------------------------------------ reading
+
+    def _tensor(self, reference: Name | Index) -> Tensor | None:
+        return self.tensors.find(reference, self._index, self.reader)
+
+    def _index(self, expression: Expression) -> int | None:
+        value = self._value(expression)
+        if value is None or isinstance(value, int):
+            return value
+        shown = str(value) if isinstance(value, Polynomial) else decimal(value)
+        self.reader.refuse(expression, f"an index is a whole number, not {shown}", "write the number of a layer")
+        return None
+
+    def _size(self, expression: Expression) -> Size | None:
+        value = self._value(expression)
+        if value is None or isinstance(value, int | Polynomial):
+            return value
+        self.reader.refuse(expression, f"a shape is made of whole numbers, not {decimal(value)}", "use a whole number")
+        return None
+
+    def _value(self, expression: Expression) -> Value | None:
+        try:
+            value = value_of(expression, ExpectNames(self.reader, self.tensors, self._index), exact=True)
+        except Refusal as refusal:
+            if refusal.diagnostic is not None:
+                self.reader.found.add(refusal.diagnostic)
+            return None
+        return self.solver.resolve(value) if isinstance(value, Polynomial) else value
+
+    # ------------------------------------------------------------ comparing
+
+    def _same(self, stated: Size, actual: Size, statement: ExpectShape, tensor: Tensor, expression: Expression) -> bool:
+        def conflict(_stated: Size, _actual: Size) -> Diagnostic:
+            return self._unexpected(statement, tensor, expression)
+
+        if stated == actual:
+            return True
+        if isinstance(stated, int) and stated < 1:
+            self.reader.found.add(conflict(stated, actual))
+            return False
+        reason = f"`expect {tensor.name} : {_shape_text(statement)}` on line {statement.span.line}"
+        return self.solver.equate(Equation(stated, actual, expression.span, reason, conflict))
+
+    def _unexpected(self, statement: ExpectShape, tensor: Tensor, expression: Expression) -> Diagnostic:
+        resolve = self.solver.resolve
+        rows, columns = resolve(tensor.rows), resolve(tensor.columns)
+        stated_rows, stated_columns = self._size(statement.rows), self._size(statement.columns)
+        is_rows = expression is statement.rows
+        actual, stated = (rows, stated_rows) if is_rows else (columns, stated_columns)
+        owner = tensor.row_node if is_rows else tensor.column_node
+        labels = [Label(expression.span, f"expected {stated}, found {actual}")]
+        notes = [tensor.because] if tensor.because is not None else []
+        if owner is not None and owner.units is not None:
+            place = owner.origin.span if owner.origin is not None else owner.span
+            labels.append(Label(place, told(owner, self.solver)))
+        labels.extend(trail_labels(self.solver, [tensor.rows, tensor.columns]))
+        if (stated_rows, stated_columns) == (columns, rows):
+            advice = "rows and columns are the other way round"
+            if M in (rows, columns):
+                advice += "; each sample is a column"
+        elif not is_rows and actual == M:
+            advice = "there are as many columns as samples, and their number m stays open"
+        else:
+            advice = "change this line, or the size that it contradicts"
+        return FALSE_SHAPE.at(
+            statement.span,
+            f"{tensor.name} has shape ({rows}, {columns}), not ({stated_rows}, {stated_columns})",
+            labels=labels,
+            notes=notes,
+            help=f"{advice}: `expect {' '.join(statement.tensor.span.text.split())} : ({rows}, {columns})`",
+        )
+
+    def _false(self, statement: ExpectRelation, left: Value, right: Value) -> Diagnostic:
+        relation = statement.relation
+        labels = [
+            Label(side.span, f"this is {_shown(value)}")
+            for side, value in ((relation.left, left), (relation.right, right))
+            if text_of(side).replace("_", "") != _shown(value)
+        ]
+        sizes: list[Size] = []
+        for expression in expressions(relation):
+            node = self._named(expression)
+            if node is None or node.units is None:
+                continue
+            sizes.append(node.units)
+            place = node.origin.span if node.origin is not None else node.span
+            labels.append(Label(place, told(node, self.solver)))
+        labels.extend(trail_labels(self.solver, sizes))
+        advice = "change this line, or the sizes that it contradicts"
+        if any(isinstance(value, Polynomial) and "m" in symbols(value) for value in (left, right)):
+            advice = "the number of samples m stays open; state what sizes are"
+        if relation.operator == "==" and not isinstance(right, Polynomial) and text_of(relation.left) == "parameters":
+            advice = f"write `expect parameters == {_shown(left)}`, or change the network"
+        return FALSE_RELATION.at(
+            statement.span,
+            f"`{text_of(relation)}` does not hold: {_shown(left)} {relation.operator} {_shown(right)} is false",
+            labels=labels,
+            help=advice,
+        )
+
+    def _named(self, expression: Expression) -> Draft | None:
+        """The node whose size `n[…]` is."""
+        if not isinstance(expression, Index) or expression.base.id != "n":
+            return None
+        return self.tensors.node_of(expression, self._index, self.reader)
+
+
+@dataclass(slots=True)
+class ExpectNames(SizeNames):
+    """Names in an `expect`: those of sizes, and `m`, `L`, `parameters`, `n[l]`."""
+
+    tensors: Tensors
+    index: Callable[[Expression], int | None]
+
+    def value(self, name: Name) -> Value:
+        if name.id == "m":
+            return M
+        if name.id == "L":
+            if self.tensors.table.spoiled:
+                raise Refusal(None)
+            return self.tensors.layers
+        if name.id == "parameters":
+            count = self.tensors.parameters()
+            if count is None:
+                raise Refusal(None)
+            return count
+        return SizeNames.value(self, name)
+
+    def indexed(self, index: Index) -> Value:
+        if index.base.id != "n":
+            raise Refusal(self.tensors.not_a_size(index))
+        node = self.tensors.node_of(index, self.index, self.reader)
+        if node is None or node.units is None:
+            raise Refusal(None)
+        return node.units
+
+
+def decided(left: Size, relation: str, right: Size) -> bool | None:
+    """Does `left relation right` hold for all sizes (True), for none (False), or does it depend (None)?"""
+    if relation in (">", ">="):
+        left, right, relation = right, left, relation.replace(">", "<")
+    if isinstance(subtract(left, right), int):
+        return _HOLDS[relation](left - right, 0)  # type: ignore[arg-type]
+    below, above = at_least(right, left + 1), at_least(left, right + 1)
+    if relation == "<":
+        return True if below else False if at_least(left, right) else None
+    if relation == "<=":
+        return True if at_least(right, left) else False if above else None
+    never_equal = below or above
+    return {"!=": True, "==": False}[relation] if never_equal else None
+
+
+def _shape_text(statement: ExpectShape) -> str:
+    return f"({text_of(statement.rows)}, {text_of(statement.columns)})"
+
+
+def _shown(value: Value) -> str:
+    return str(value) if isinstance(value, Polynomial) else decimal(value)

@@ -1,0 +1,268 @@
+"""Checked drafts → Architecture: sizes resolved, parameters made, what is left over written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import networkx
+
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
+from dnnlang.graph.architecture import Architecture, Node, Parameter, Requirement, Settings
+from dnnlang.graph.draft import Draft
+from dnnlang.graph.kinds import Making
+from dnnlang.graph.kinds.layer import LayerDetail
+from dnnlang.graph.losses import LossDraft, loss_uses
+from dnnlang.graph.origin import describe, param_notes, trail_labels
+from dnnlang.graph.reader import SIZE_BELOW_ONE
+from dnnlang.graph.solver import Solver
+from dnnlang.graph.values import TOO_LARGE
+from dnnlang.sizes import (
+    LIMIT,
+    InexactError,
+    M,
+    Polynomial,
+    Size,
+    SizeError,
+    at_least,
+    atoms,
+    balanced,
+    evaluate,
+    floor_divide,
+    multiply,
+    symbols,
+)
+from dnnlang.source import SourceFile, Span
+
+MAX_BYTES: Final = 2**40
+MAX_NODES: Final = 1_000_000
+
+NETWORK_TOO_LARGE = rule(
+    "DNN208",
+    "network-too-large",
+    "The parameters alone need 1 TiB or more in float32, or there are 1,000,000 nodes or more.",
+    why="No machine that this compiler writes for could hold it. Most often a number has a digit too many. The "
+    "estimate takes every size that is still open as 1.",
+    wrong="layer 10^12 relu\nlayer 1 sigmoid\n",
+    right="layer 10^3 relu\nlayer 1 sigmoid\n",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Everything that is known when all statements have been read without an error."""
+
+    source: SourceFile
+    drafts: Sequence[Draft]
+    outputs: Sequence[Draft]
+    losses: Sequence[LossDraft]
+    settings: Settings
+    params: Mapping[str, Fraction]
+    requirements: Sequence[Requirement]
+
+
+def check_sizes(drafts: Iterable[Draft], solver: Solver, found: Diagnostics) -> list[Requirement]:
+    """That no size is certain to be below 1. What depends on open sizes comes back as requirements."""
+    needed: dict[tuple[Size, str, Size], Requirement] = {}
+
+    def need(left: Size, relation: str, right: Size, span: Span) -> None:
+        left, right = balanced(left, right, relation)
+        needed.setdefault((left, relation, right), Requirement(left, relation, right, span))
+
+    for draft in drafts:
+        if draft.units is None or (isinstance(draft.units, int) and draft.units >= 1):
+            continue
+        units = _resolved(draft, solver, found)
+        if units is None or isinstance(units, int):
+            continue
+        if not at_least(units, 1):
+            need(units, ">=", 1, draft.span)
+        for left, right in _exact_quotients(units):
+            need(left, "==", right, draft.span)
+    for name, binding in solver.bindings.items():
+        size = solver.resolve(binding.size)
+        span = binding.equation.span
+        if at_least(0, size):
+            message = f"{name} would have to be {size}, and a size is at least 1"
+            found.add(SIZE_BELOW_ONE.at(span, message, help=f"{name} follows from {binding.equation.reason}"))
+        elif isinstance(size, Polynomial) and span is not None and not at_least(size, 1):
+            need(size, ">=", 1, span)
+    for equation, left, right in solver.leftovers():
+        if equation.span is not None:
+            need(left, "==", right, equation.span)
+    return list(needed.values())
+
+
+def check_amount(parameters: Mapping[str, Parameter], found: Diagnostics) -> None:
+    """Refuse a network that could not be stored, before anything is allocated."""
+    count = 0
+    largest: tuple[int, Parameter] | None = None
+    for parameter in parameters.values():
+        rows, columns = parameter.shape
+        amount = _at_one(rows) * _at_one(columns)
+        count += amount
+        if largest is None or amount > largest[0]:
+            largest = (amount, parameter)
+    if largest is None or 4 * count < MAX_BYTES:
+        return
+    parameter = largest[1]
+    shape = f"({parameter.shape[0]}, {parameter.shape[1]})"
+    open_sizes = sorted({name for p in parameters.values() for s in p.shape for name in symbols(s)})
+    notes = [f"the largest is {parameter.name} of shape {shape}: {_bytes(4 * largest[0])}"]
+    if open_sizes:
+        notes.append(f"sizes that are still open are taken as 1: {', '.join(open_sizes[:5])}")
+    found.add(
+        NETWORK_TOO_LARGE.at(
+            parameter.span,
+            f"the parameters alone need at least {_bytes(4 * count)} in float32: {count:,} numbers",
+            notes=notes,
+            help="make this layer smaller",
+        )
+    )
+
+
+def finish(checked: Checked, making: Making) -> Architecture:
+    """The Architecture of a program without errors."""
+    nodes: dict[str, Node] = {}
+    aliases: dict[str, str] = {}
+    for draft in checked.drafts:
+        detail = draft.kind.detail(draft, making)
+        nodes[draft.name] = Node(
+            draft.name,
+            draft.kind,
+            tuple(source.name for source in draft.inputs),
+            making.size(draft.units),
+            draft.kind.value_name(draft),
+            detail,
+            draft.span,
+        )
+        if draft.alias is not None and isinstance(detail, LayerDetail):
+            aliases[draft.alias] = str(detail.l)
+    solver = making.solver
+    solved = {name: solver.resolve(binding.size) for name, binding in solver.bindings.items()}
+    requirements = tuple(_resolved_requirement(r, solver) for r in checked.requirements)
+    return Architecture(
+        source=checked.source,
+        sources=(checked.source,),
+        graph=network_graph(nodes),
+        nodes=nodes,
+        inputs=tuple(d.name for d in checked.drafts if d.kind.name == "input"),
+        outputs=tuple(d.name for d in checked.outputs),
+        parameters=making.parameters,
+        losses=loss_uses(checked.losses),
+        settings=checked.settings,
+        params=checked.params,
+        symbols=_open_symbols(nodes, requirements),
+        requirements=requirements,
+        aliases=aliases,
+        solved=solved,
+    )
+
+
+def network_graph(nodes: Mapping[str, Node]) -> networkx.DiGraph:
+    """The nodes and edges, with the attributes that Architecture promises."""
+    graph = networkx.DiGraph()
+    for name, node in nodes.items():
+        attributes: dict[str, object] = {"data": node, "kind": node.kind.name, "shape": (node.units, M)}
+        detail = node.detail
+        if isinstance(detail, LayerDetail):
+            attributes["l"] = detail.l
+            attributes["W"] = (node.units, nodes[node.inputs[0]].units)
+            if detail.b is not None:
+                attributes["b"] = (node.units, 1)
+        graph.add_node(name, **attributes)
+        if len(node.inputs) == 1:
+            graph.add_edge(node.inputs[0], name, operands=(0,))
+            continue
+        positions: dict[str, list[int]] = {}
+        for position, source in enumerate(node.inputs):
+            positions.setdefault(source, []).append(position)
+        for source, at in positions.items():
+            graph.add_edge(source, name, operands=tuple(at))
+    return graph
+
+
+def too_many_nodes(count: int, span: Span) -> Diagnostic:
+    return NETWORK_TOO_LARGE.at(
+        span, f"the program has {count:,} nodes, and {MAX_NODES:,} are too many", help="make it smaller"
+    )
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _resolved(draft: Draft, solver: Solver, found: Diagnostics) -> Size | None:
+    """The units as they are known now; None after a diagnostic."""
+    assert draft.units is not None
+    try:
+        units = solver.resolve(draft.units)
+    except InexactError as error:
+        found.add(_below_one(draft, solver, f"the size of this node is not a whole number: {error}"))
+        return None
+    except SizeError as error:
+        found.add(TOO_LARGE.at(draft.span, f"the size of this node is too large: {error}", help="make it smaller"))
+        return None
+    if at_least(0, units):
+        found.add(_below_one(draft, solver, f"a size is at least 1, and {draft.size_name()} is {units}"))
+        return None
+    return units
+
+
+def _below_one(draft: Draft, solver: Solver, message: str) -> Diagnostic:
+    assert draft.units is not None
+    labels = trail_labels(solver, [draft.units])
+    span = draft.origin.span if draft.origin is not None else draft.span
+    try:
+        labels.insert(0, Label(span, describe(draft.units, draft.origin, solver)))
+    except SizeError:
+        labels.insert(0, Label(span, "this size"))
+    notes = [f"{name} = {value}, because {why.reason}" for name, value, why in solver.trail(draft.units)]
+    notes.extend(param_notes([draft.origin]))
+    return SIZE_BELOW_ONE.at(span, message, labels=labels, notes=notes, help="change the formula, or what it uses")
+
+
+def _exact_quotients(size: Size) -> Iterable[tuple[Size, Size]]:
+    """For every `a / b` in it, the two sides of b*(a // b) == a."""
+    for atom in atoms(size):
+        if atom.operator == "/":
+            yield multiply(atom.right, floor_divide(atom.left, atom.right)), atom.left
+
+
+def _resolved_requirement(requirement: Requirement, solver: Solver) -> Requirement:
+    left, right = solver.resolve(requirement.left), solver.resolve(requirement.right)
+    left, right = balanced(left, right, requirement.relation)
+    return Requirement(left, requirement.relation, right, requirement.span)
+
+
+def _open_symbols(nodes: Mapping[str, Node], requirements: Iterable[Requirement]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    sizes = [node.units for node in nodes.values() if not isinstance(node.units, int)]
+    sizes.extend(size for r in requirements for size in (r.left, r.right) if not isinstance(size, int))
+    for size in sizes:
+        found.update(dict.fromkeys(sorted(symbols(size))))
+    found.pop("m", None)
+    return tuple(found)
+
+
+def _at_one(size: Size) -> int:
+    """The size when every open symbol is 1."""
+    if isinstance(size, int):
+        return size
+    try:
+        return max(1, evaluate(size, dict.fromkeys(symbols(size), 1)))
+    except InexactError:
+        return 1
+    except SizeError:
+        return LIMIT
+
+
+def _bytes(amount: int) -> str:
+    """`1.5 TiB`."""
+    names = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+    step = 0
+    while step < len(names) - 1 and amount >= 1024 ** (step + 1):
+        step += 1
+    value = amount / 1024**step
+    return f"{value:,.0f} {names[step]}" if value >= 100 or step == 0 else f"{value:.3g} {names[step]}"

@@ -1,0 +1,215 @@
+"""Reads what stands in operands, keys and settings, each as what it should be; reports what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Edit, Fix, Label, rule
+from dnnlang.diagnostics.suggest import closest
+from dnnlang.errors import InternalError
+from dnnlang.graph.definitions import Library
+from dnnlang.graph.nodetable import NodeTable, find_node
+from dnnlang.graph.origin import number_notes
+from dnnlang.graph.scope import (
+    NOUNS,
+    NUMBERS,
+    ArgumentEntry,
+    BlockEntry,
+    CounterEntry,
+    DimEntry,
+    NodeEntry,
+    ParamEntry,
+    Scope,
+    line_of,
+)
+from dnnlang.graph.values import Refusal, Value, value_of
+from dnnlang.graph.walk import names_in
+from dnnlang.scalar.functions import Activation, Initializer
+from dnnlang.sizes import Polynomial, Size, at_least, symbol, symbols
+from dnnlang.syntax.tree import Call, Expression, Index, Name
+
+if TYPE_CHECKING:
+    from dnnlang.graph.draft import Draft
+
+WRONG_VALUE = rule(
+    "DNN106",
+    "wrong-value",
+    "An operand or a key has a value that it cannot have.",
+    why="Every operand and key has one type and a range. A value outside it would be a mistake that shows only "
+    "when the network trains badly, if at all.",
+    wrong="layer 5 relu\ndropout 1.5\nlayer 1 sigmoid\n",
+    right="layer 5 relu\ndropout 0.5\nlayer 1 sigmoid\n",
+)
+SIZE_BELOW_ONE = rule(
+    "DNN201",
+    "size-below-one",
+    "A size is not a whole number of at least 1.",
+    why="A layer has one unit or more, and half a unit does not exist.",
+    wrong="layer 0 relu\nlayer 1 sigmoid\n",
+    right="layer 5 relu\nlayer 1 sigmoid\n",
+)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads expressions in one scope. What is wrong goes to `found`, and the answer is None."""
+
+    scope: Scope
+    library: Library
+    found: Diagnostics
+    nodes: NodeTable = field(default_factory=NodeTable)
+    previous: Draft | None = None
+    activations: dict[str, Activation | None] = field(default_factory=dict)
+    _literal: dict[int, Activation | None] = field(default_factory=dict)
+
+    def size(self, expression: Expression) -> Size | None:
+        """A number of units: a whole number of at least 1, or a formula that may be one."""
+        value = self._value(expression, SizeNames(self), exact=True)
+        if value is None:
+            return None
+        if isinstance(value, Fraction) or (isinstance(value, int) and value < 1):
+            self.found.add(_not_a_size(expression, value, self.scope))
+            return None
+        if isinstance(value, Polynomial) and at_least(0, value):
+            self.found.add(_not_a_size(expression, value, self.scope))
+            return None
+        return value
+
+    def number(self, expression: Expression) -> Fraction | None:
+        """A number known now: literals and params."""
+        value = self._value(expression, NumberNames(self), exact=False)
+        if isinstance(value, Polynomial):
+            raise InternalError(f"{value} among numbers")
+        return None if value is None else Fraction(value)
+
+    def whole_number(self, expression: Expression, what: str) -> int | None:
+        value = self.number(expression)
+        if value is None or value.denominator == 1:
+            return None if value is None else value.numerator
+        self.found.add(
+            WRONG_VALUE.at(
+                expression.span, f"{what} is a whole number, not {decimal(value)}", help="use a whole number"
+            )
+        )
+        return None
+
+    def activation(self, expression: Expression) -> Activation | None:
+        if not isinstance(expression, Name | Call):
+            self.found.add(self._not_a_function(expression, "an activation", "`relu` or `leaky_relu(slope=0.1)`"))
+            return None
+        if self.scope.block is not None:
+            name = expression if isinstance(expression, Name) else expression.callee
+            entry = self.scope.find(name.id)
+            if isinstance(entry, ArgumentEntry):
+                return self._argument_activation(expression, entry)
+        if isinstance(expression, Call):
+            return self._activation_with_options(expression)
+        if expression.id not in self.activations:
+            self.activations[expression.id] = self.library.activation(expression, self.number, self.found)
+            return self.activations[expression.id]
+        known = self.activations[expression.id]
+        # a misspelling repeated is a second place to correct
+        return known if known is not None else self.library.activation(expression, self.number, self.found)
+
+    def argument(self, expression: Expression) -> Value | Activation | None:
+        """What is handed to a block: a size, a number or an activation."""
+        if isinstance(expression, Call):
+            return self.activation(expression)
+        if not isinstance(expression, Name):
+            return self._value(expression, SizeNames(self), exact=False)
+        entry = self.scope.find(expression.id)
+        if isinstance(entry, ArgumentEntry):
+            return entry.value
+        if entry is None and self.library.is_activation(expression.id):
+            return self.activation(expression)
+        return self._value(expression, ArgumentNames(self), exact=False)
+
+    def _argument_activation(self, expression: Name | Call, entry: ArgumentEntry) -> Activation | None:
+        """The activation that a parameter of the block stands for."""
+        if isinstance(expression, Call):
+            self.refuse(
+                expression,
+                f"`{entry.name}` is a parameter of the block, whose options are given where the block is used",
+                f"write `{entry.name}` alone",
+            )
+            return None
+        if entry.value is None or isinstance(entry.value, Activation):
+            return entry.value
+        self.found.add(
+            WRONG_SORT.at(
+                expression.span,
+                f"`{entry.name}` is {_shown(entry.value)} here, and an activation belongs here",
+                labels=[Label(entry.expression.span, f"the value of `{entry.name}`")],
+                help="hand over an activation such as `relu`",
+            )
+        )
+        return None
+
+    def _activation_with_options(self, expression: Call) -> Activation | None:
+        """Bound once for each call that stands in the program, unless its options depend on the copy of a body."""
+        if self.scope.parent is None or names_in(expression):
+            return self.library.activation(expression, self.number, self.found)
+        key = id(expression)  # the tree keeps it alive
+        if self._literal.get(key) is None:
+            self._literal[key] = self.library.activation(expression, self.number, self.found)
+        return self._literal[key]
+
+    def initializer(self, expression: Expression) -> Initializer | None:
+        if isinstance(expression, Name | Call):
+            return self.library.initializer(expression, self.number, self.found)
+        self.found.add(self._not_a_function(expression, "an initializer", "`he` or `normal`"))
+        return None
+
+    def node(self, reference: Name | Index) -> Draft | None:
+        """The node that a name, `_` or an index such as `layer[2]` stands for."""
+        return find_node(reference, self.scope, self.nodes, self.previous, self.found)
+
+    def word(self, expression: Expression, words: Iterable[str], what: str) -> str | None:
+        """One of a few words, such as `none`."""
+        allowed = tuple(words)
+        if isinstance(expression, Name) and expression.id in allowed:
+            return expression.id
+        listed = " or ".join(f"`{w}`" for w in allowed)
+        self.found.add(
+            WRONG_VALUE.at(
+                expression.span, f"{what} is {listed}, not `{text_of(expression)}`", help=f"write `{allowed[0]}`"
+            )
+        )
+        return None
+
+    def refuse(self, expression: Expression, message: str, advice: str) -> None:
+        self.found.add(WRONG_VALUE.at(expression.span, message, help=advice))
+
+    def _value(self, expression: Expression, names: SizeNames, *, exact: bool) -> Value | None:
+        try:
+            return value_of(expression, names, exact=exact)
+        except Refusal as refusal:
+            if refusal.diagnostic is not None:
+                self.found.add(refusal.diagnostic)
+            return None
+
+    def _not_a_function(self, expression: Expression, what: str, example: str) -> Diagnostic:
+        return WRONG_VALUE.at(
+            expression.span, f"{what} belongs here, not `{text_of(expression)}`", help=f"write one such as {example}"
+        )
+
+
+def text_of(expression: Expression) -> str:
+    """The expression as it stands, on one line and shortened."""
+    text = " ".join(expression.span.text.split())
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _not_a_size(expression: Expression, value: Value, scope: Scope) -> Diagnostic:
+    shown = _shown(value)
+    notes = number_notes(expression, scope)
+    if isinstance(value, Fraction):
+        message, advice = f"a size is a whole number, not {shown}", f"write {max(1, round(value))}"
+    else:
+        message, advice = f"a size is at least 1, not {shown}", "write how many units there are, 1 or more"
+    if notes:
+        advice = "change the param, or the formula"
+    return SIZE_BELOW_ONE.at(expression.span, message, notes=notes, help=advice)
