@@ -1,0 +1,130 @@
+"""Expressions, compiled to steps on the arrays of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from dnnlang.backends.numpy.frame import Frame, FrameBuilder, Step
+from dnnlang.backends.numpy.operations import OPERATIONS, Operation
+from dnnlang.errors import InternalError
+from dnnlang.scalar.expression import REDUCTIONS, Expr, topological
+
+Shape = tuple[int, int]
+
+
+def compile_expression(
+    expr: Expr, operands: Mapping[str, int], out: int, shape: Shape, frame: FrameBuilder
+) -> list[Step]:
+    """Steps that write `expr` to the array `out`. `operands` are the arrays that variables stand for.
+
+    `shape` is (units, columns); the value is of this shape if `expr` is one number a unit, else (1, columns).
+    """
+    return _Compilation(expr, operands, out, shape, frame).steps
+
+
+class _Compilation:
+    """Intermediate results go to temporaries, given back after their last use; the last one goes to `out`."""
+
+    def __init__(self, expr: Expr, operands: Mapping[str, int], out: int, shape: Shape, frame: FrameBuilder) -> None:
+        self.steps: list[Step] = []
+        self._operands = operands
+        self._frame = frame
+        self._shape = shape
+        self._arrays: dict[Expr, int] = {}
+        self._temporary: set[Expr] = set()
+        for e, dying in _order(expr):
+            self._node(e, out if e is expr else None)
+            for a in dying:
+                if a in self._temporary:
+                    frame.give_back(self._arrays[a])
+
+    def _node(self, e: Expr, out: int | None) -> None:
+        operand = self._operand(e)
+        if operand is not None:
+            self._arrays[e] = operand
+            if out is not None:
+                self.steps.append(_copy(operand, out))
+            return
+        if out is None:
+            out = self._frame.take(self._shape_of(e))
+            self._temporary.add(e)
+        self._arrays[e] = out
+        self._compute(e, out)
+
+    def _operand(self, e: Expr) -> int | None:
+        if e.op == "constant" and e.value is not None:
+            return self._frame.constant(number(e.value))
+        if e.op == "units":
+            return self._frame.constant(self._shape[0])
+        if e.op == "variable" and e.name is not None:
+            return self._operands[e.name]
+        if e.op in ("draw_normal", "draw_uniform"):
+            raise InternalError("random numbers are drawn in initializers only")
+        return None
+
+    def _compute(self, e: Expr, out: int) -> None:
+        args = [self._arrays[a] for a in e.args]
+        if e.op in REDUCTIONS and not e.args[0].per_unit:
+            self._reduce_shared(e.op, args[0], out)
+            return
+        operation = OPERATIONS.get(e.op)
+        if operation is None:
+            raise InternalError(f"the operation {e.op} is not implemented by the numpy backend")
+        whole = self._shape if any(a.per_unit for a in e.args) else (1, self._shape[1])
+        temporaries = [self._frame.take(whole) for _ in range(operation.whole)]
+        temporaries += [self._frame.take((1, self._shape[1])) for _ in range(operation.column)]
+        self.steps.append(_call(operation, out, [*args, *temporaries]))
+        for t in temporaries:
+            self._frame.give_back(t)
+
+    def _reduce_shared(self, op: str, x: int, out: int) -> None:
+        """A reduction over units that all have the same number: n times it, it, or it + log(n)."""
+        n = self._shape[0]
+        if op == "sum":
+            self.steps.append(_call(OPERATIONS["multiply"], out, [x, self._frame.constant(n)]))
+        elif op == "logsumexp":
+            self.steps.append(_call(OPERATIONS["add"], out, [x, self._frame.constant(float(np.log(n)))]))
+        else:
+            self.steps.append(_copy(x, out))
+
+    def _shape_of(self, e: Expr) -> Shape:
+        return self._shape if e.per_unit else (1, self._shape[1])
+
+
+@lru_cache(maxsize=1024)
+def _order(expr: Expr) -> tuple[tuple[Expr, tuple[Expr, ...]], ...]:
+    """The nodes, operands first, each with those of its operands that nobody uses after it."""
+    order = topological(expr)
+    last = {a: e for e in order for a in e.args}
+    return tuple((e, tuple(a for a in dict.fromkeys(e.args) if last[a] is e)) for e in order)
+
+
+@lru_cache(maxsize=1024)
+def number(value: Fraction) -> float:
+    """The nearest float; beyond the largest, an infinity."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
+
+
+def _copy(source: int, out: int) -> Step:
+    def step(f: Frame) -> None:
+        np.copyto(f[out], f[source])
+
+    return step
+
+
+def _call(operation: Operation, out: int, operands: list[int]) -> Step:
+    run = operation.run
+    if len(operands) == 1:
+        only = operands[0]
+        return lambda f: run(f[out], f[only])
+    if len(operands) == 2:
+        first, second = operands
+        return lambda f: run(f[out], f[first], f[second])
+    return lambda f: run(f[out], *[f[i] for i in operands])

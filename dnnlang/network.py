@@ -1,0 +1,274 @@
+"""A program with numbers: parameters, and the plans run on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnnlang.backends import arrays
+from dnnlang.backends.arrays import Data
+from dnnlang.backends.numpy.execute import Executable
+from dnnlang.backends.numpy.runner import KEPT, Runner
+from dnnlang.backends.numpy.values import Evaluator, initial
+from dnnlang.diagnostics import rule
+from dnnlang.errors import UsageError
+from dnnlang.plan.ir import Plan, Purpose
+from dnnlang.plan.memory import Memory
+from dnnlang.program import BAD_ARGUMENT, Program, item_bytes
+from dnnlang.scalar.expression import Expr
+from dnnlang.sizes import Maximum
+from dnnlang.source import Span
+
+if TYPE_CHECKING:
+    from dnnlang.training.layout import Layout
+    from dnnlang.training.state import Record
+
+Array = npt.NDArray[Any]
+BACKENDS = ("auto", "numpy")
+
+TOO_LARGE = rule(
+    "DNN872",
+    "larger-than-memory",
+    "A network, or a batch of it, needs more memory than the machine has.",
+    why="The bytes are known from the plan before anything is allocated. A huge layer is usually a misprint; a batch "
+    "that is too large can be split.",
+    wrong="network.forward(X)              # X: (12288, 50_000_000)",
+    right="network.forward(X[:, :10_000])  # and the rest in further calls",
+    program=False,
+)
+
+
+class Parameters(dict[str, Array]):
+    """Arrays by name. Setting an item copies into the array, which stays the one that the network computes with."""
+
+    def __setitem__(self, name: str, value: npt.ArrayLike) -> None:
+        if name not in self:
+            raise UsageError(BAD_ARGUMENT.at(None, f"the network has no parameter {name}"))
+        array = np.asarray(value)
+        if array.shape != self[name].shape:
+            message = f"{name} is {self[name].shape}, but an array of {array.shape} was assigned"
+            raise UsageError(BAD_ARGUMENT.at(None, message))
+        self[name][...] = array
+
+
+class Network:
+    """A loaded program. `parameters` are the arrays themselves; writing to them changes the network.
+
+    `steps` counts the updates so far, `learning_rate` is that of `step` unless it is given one. X is (n[0], m) and Y
+    (n[L], m), a column for each sample; with several inputs or targets dicts by name.
+    """
+
+    def __init__(
+        self, program: Program, *, backend: str = "numpy", dtype: str = "float32", seed: int | None = None
+    ) -> None:
+        if backend not in BACKENDS:
+            message = f"there is no backend `{backend}`; there are {', '.join(BACKENDS)}"
+            raise UsageError(BAD_ARGUMENT.at(None, message))
+        self._item_bytes = item_bytes(dtype)
+        self.program = program
+        self.backend = "numpy"
+        self.dtype = dtype
+        settings = program.architecture.settings
+        self.seed = settings.seed if seed is None else seed
+        self.learning_rate = float(settings.learning_rate)
+        self.steps = 0
+        self.layout: Layout | None = None  # columns and classes of the table it was trained on; files keep them
+        self._refuse_if_larger(self._parameter_bytes(), "its parameters need")
+        self.parameters = Parameters()
+        for number, parameter in enumerate(program.architecture.parameters.values()):
+            array = initial(parameter, number, self.seed, self._numpy_dtype)
+            dict.__setitem__(self.parameters, parameter.name, array)
+        self._gradients: dict[str, Array] | None = None
+        self._state: dict[str, Array] | None = None
+        self._runner = Runner(self._numpy_dtype, self.seed)
+        self._inputs = {name: self.units(name) for name in program.architecture.inputs}
+        self._targets = {use.target: self.units(use.node) for use in program.architecture.losses}
+        self._nodes = {use.target: use.node for use in program.architecture.losses}
+        self._equations: dict[tuple[Expr, tuple[int, ...]], Evaluator] = {}
+        self._given: dict[str, tuple[tuple[Expr, Fraction], ...]] = {}
+        for use in program.architecture.losses:
+            self._given[use.target] = (*self._given.get(use.target, ()), *use.loss.given)
+
+    # ------------------------------------------------------------ what it is
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The open sizes of the program, bound."""
+        return dict(self.program.sizes)
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The optimizer's state, 0 before the first step: `v/W[1]` is v of W[1]."""
+        if self._state is None:
+            names = self.program.architecture.settings.optimizer.state
+            trained = [p.name for p in self.program.architecture.parameters.values() if p.trainable]
+            self._state = {f"{s}/{name}": np.zeros_like(self.parameters[name]) for name in trained for s in names}
+        return self._state
+
+    def units(self, node: str) -> int:
+        """The number of units of a node."""
+        units = self.program.architecture.nodes[node].units
+        assert isinstance(units, int)
+        return units
+
+    def memory(self, m: int = 64, *, purpose: str = "step") -> Memory:
+        """Bytes for batches of m samples, as this backend really allocates them: padding and temporaries included."""
+        needs = self.program.memory(m, purpose=purpose, dtype=self.dtype)
+        executable = self._made(self.program.plan(purpose), m, Purpose(purpose))
+        added = executable.arena_bytes() - _number(needs.cache) - _number(needs.workspace)
+        workspace = _number(needs.workspace) + added
+        return Memory(
+            needs.parameters,
+            needs.gradients,
+            needs.state,
+            needs.cache,
+            workspace,
+            _number(needs.peak) + added,
+            needs.lower_bound,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Network {self.program.architecture.source.name}, {self.backend}, {self.dtype}>"
+
+    # ------------------------------------------------------------ numbers
+
+    def forward(self, X: Data, *, training: bool = False) -> Array | dict[str, Array]:
+        """A[L], (n[L], m), in a fresh array; a dict by node if the program has several outputs."""
+        x = self._read(X)
+        outputs = self._executable(Purpose.INFERENCE, training, x).forward(x, step=self.steps + 1)
+        names = self.program.architecture.outputs
+        return outputs[names[0]] if len(names) == 1 else outputs
+
+    def loss(self, X: Data, Y: Data, *, training: bool = False, penalty: bool = True) -> float:
+        """J; without what l2 adds to it if `penalty` is False."""
+        x, y = self._read_both(X, Y)
+        executable = self._executable(Purpose.INFERENCE, training, x)
+        return executable.loss(x, y, step=self.steps + 1, penalty=penalty)
+
+    def gradients(self, X: Data, Y: Data, *, training: bool = True) -> dict[str, Array]:
+        """`{"dW[1]": …}` for every trained parameter, in fresh arrays."""
+        x, y = self._read_both(X, Y)
+        self._executable(Purpose.GRADIENTS, training, x).gradients(x, y, step=self.steps + 1)
+        return {name: array.copy() for name, array in self._gradient_arrays().items()}
+
+    def step(self, X: Data, Y: Data, learning_rate: float | None = None, *, training: bool = True) -> float:
+        """One update by the program's optimizer; returns J before it."""
+        x, y = self._read_both(X, Y)
+        rate = self.learning_rate if learning_rate is None else learning_rate
+        executable = self._executable(Purpose.STEP, training, x)
+        J = executable.step(x, y, step=self.steps + 1, rate=rate)
+        self.steps += 1
+        return J
+
+    def trace(self, X: Data, *, training: bool = False) -> Iterator[tuple[str, Array, Span | None]]:
+        """Every value of the forward part as it is computed: its name, a copy, the statement it comes from."""
+        x = self._read(X)
+        yield from self._executable(Purpose.INFERENCE, training, x).trace(x, step=self.steps + 1)
+
+    # ------------------------------------------------------------ training and files
+
+    def fit(self, X: Data, Y: Data, **options: Any) -> list[Record]:
+        """Train by the program's settings; one record an epoch. Options are those of dnnlang.training.loop.fit."""
+        from dnnlang.training.loop import fit
+
+        return fit(self, X, Y, **options)  # type: ignore[arg-type]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a .safetensors file, atomically."""
+        from dnnlang.training.files import Model, save
+
+        save(Model(self, self.layout), path)
+
+    # ------------------------------------------------------------ within
+
+    @property
+    def _numpy_dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype)
+
+    def _read(self, X: Data) -> dict[str, Array]:
+        return arrays.inputs(X, self._inputs, self._numpy_dtype)
+
+    def _read_both(self, X: Data, Y: Data) -> tuple[dict[str, Array], dict[str, Array]]:
+        x = self._read(X)
+        m = next(iter(x.values())).shape[1]
+        return x, arrays.targets(Y, self._targets, self._given, m, self._numpy_dtype, self._given_value, self._nodes)
+
+    def _given_value(self, expr: Expr, y: Array) -> Array:
+        key = (expr, y.shape)
+        if key not in self._equations:
+            if len(self._equations) >= KEPT:
+                self._equations.clear()
+            self._equations[key] = Evaluator(expr, ("y",), (y.shape[0], y.shape[1]))
+        return self._equations[key]({"y": y})
+
+    def _executable(self, purpose: Purpose, training: bool, x: Mapping[str, Array]) -> Executable:
+        plan = self.program.plan(purpose, training=training)
+        m = next(iter(x.values())).shape[1]
+        return self._runner.placed(self._made(plan, m, purpose))
+
+    def _made(self, plan: Plan, m: int, purpose: Purpose) -> Executable:
+        known = self._runner.known(plan, m)
+        if known is not None:
+            return known
+        needed = self._runner.bytes_needed(plan, m) + self._parameter_bytes()
+        self._refuse_if_larger(needed, f"a batch of {m:,} samples needs")
+        return self._runner.make(plan, m, self._persistent(purpose))
+
+    def _persistent(self, purpose: Purpose) -> dict[str, Array]:
+        if purpose is Purpose.INFERENCE:
+            return self.parameters
+        if purpose is Purpose.GRADIENTS:
+            return {**self.parameters, **self._gradient_arrays()}
+        return {**self.parameters, **self._gradient_arrays(), **self.state}
+
+    def _gradient_arrays(self) -> dict[str, Array]:
+        if self._gradients is None:
+            trained = [p.name for p in self.program.architecture.parameters.values() if p.trainable]
+            self._gradients = {f"d{name}": np.zeros_like(self.parameters[name]) for name in trained}
+        return self._gradients
+
+    def _parameter_bytes(self) -> int:
+        total = 0
+        for rows, columns in self.program.parameters.values():
+            assert isinstance(rows, int)
+            assert isinstance(columns, int)
+            total += rows * columns
+        return total * self._item_bytes
+
+    def _refuse_if_larger(self, needed: int, what: str) -> None:
+        there = physical_memory()
+        if there is not None and needed > there:
+            message = (
+                f"{self.program.architecture.source.name}: {what} {_gib(needed)}, but this machine has {_gib(there)}"
+            )
+            raise UsageError(TOO_LARGE.at(None, message, help="make the layers smaller, or the batch"))
+
+
+def load(path: str | os.PathLike[str], *, backend: str = "auto", dtype: str | None = None) -> Network:
+    """The network in a model file that `network.save` or `dnnc train` wrote. Raises ModelFileError."""
+    from dnnlang.training.files import load as load_model
+
+    return load_model(path, backend=backend, dtype=dtype).network
+
+
+def physical_memory() -> int | None:
+    """Bytes of memory in this machine; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:,.1f} GiB"
+
+
+def _number(size: object) -> int:
+    assert isinstance(size, int)
+    assert not isinstance(size, Maximum)
+    return size

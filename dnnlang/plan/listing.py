@@ -1,0 +1,192 @@
+"""The plan as text, and back. A Listing is exactly what the text shows; `read_plan(str(listing)) == listing`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from dnnlang.diagnostics import rule
+from dnnlang.errors import UsageError
+
+GAP: Final = "   "
+LAYER_COLUMNS: Final = ("l", "layer", "W[l]", "b[l]", "Z[l], A[l]", "parameters")
+
+NOT_A_PLAN = rule(
+    "DNN880",
+    "not-a-plan",
+    "A text is not the listing of a plan.",
+    why="`dnnlang.read_plan` reads back what `print(program)` and `dnnc compile` wrote, unchanged.",
+    wrong='dnnlang.read_plan("layer 5 relu")',
+    right="dnnlang.read_plan(str(program))",
+    program=False,
+)
+
+_LABEL: Final = re.compile(r" ([FBU]\d+) +")
+_PLACE: Final = re.compile(r"(slot \d+(, in place)?|gradient|parameter|state)")
+_SECTIONS: Final = ("forward", "backward", "update")
+_FOOTERS: Final = ("cache", "peak")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One row of the table of layers; `l` is empty for nodes that are not layers."""
+
+    l: str  # noqa: E741 - the lesson's name
+    layer: str
+    W: str
+    b: str
+    ZA: str
+    parameters: str
+
+    def cells(self) -> tuple[str, ...]:
+        return self.l, self.layer, self.W, self.b, self.ZA, self.parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instruction: `F2`, `A[1] = relu(Z[1])`, `(5, m)`, `slot 1, in place`, `kept: …`."""
+
+    label: str
+    formula: str
+    shape: str
+    place: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """`sections` are the rows by the name of the part; `footer` the lines about memory, by their first word.
+
+    A plan that is not finished yet has no footer.
+    """
+
+    title: str
+    layers: tuple[LayerRow, ...]
+    sections: tuple[tuple[str, tuple[Row, ...]], ...]
+    footer: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        lines = [self.title, "", *_layer_lines(self.layers)]
+        widths = _widths(self.sections)
+        for name, rows in self.sections:
+            lines += ["", name, *(_row_line(row, widths) for row in rows)]
+        if self.footer:
+            lines += ["", *(f"{name:<11}{text}" for name, text in self.footer)]
+        return "\n".join(lines)
+
+
+def _layer_lines(rows: Sequence[LayerRow]) -> list[str]:
+    table = [LAYER_COLUMNS, *(row.cells() for row in rows)]
+    widths = [max(len(line[i]) for line in table) for i in range(len(LAYER_COLUMNS))]
+    lines = []
+    for line in table:
+        *cells, last = line
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+        lines.append((" " + GAP.join([*padded, last.rjust(widths[-1])])).rstrip())
+    return lines
+
+
+def _widths(sections: Iterable[tuple[str, tuple[Row, ...]]]) -> tuple[int, ...]:
+    rows = [row for _, rows in sections for row in rows]
+    columns = ("label", "formula", "shape", "place")
+    return tuple(max((len(getattr(row, c)) for row in rows), default=0) for c in columns)
+
+
+def _row_line(row: Row, widths: Sequence[int]) -> str:
+    label, formula, shape, place = widths
+    cells = [row.formula.ljust(formula), row.shape.ljust(shape), row.place.ljust(place), row.note]
+    return (f" {row.label:<{label}}  " + GAP.join(cells)).rstrip()
+
+
+# ---------------------------------------------------------------- back
+
+
+def read_plan(text: str) -> Listing:
+    """The listing that `text` is the print of. Raises UsageError where it is none."""
+    lines = text.rstrip("\n").split("\n")
+    try:
+        return _Reader(lines).listing()
+    except (IndexError, ValueError):
+        raise _not_a_plan(lines) from None
+
+
+def _not_a_plan(lines: Sequence[str]) -> UsageError:
+    first = lines[0][:60] if lines else ""
+    return UsageError(
+        NOT_A_PLAN.at(
+            None,
+            f"this is not the listing of a plan; it begins with `{first}`",
+            help="pass the text of `print(program)` or of `dnnc compile`, unchanged",
+        )
+    )
+
+
+class _Reader:
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.at = 0
+
+    def listing(self) -> Listing:
+        title = self._next()
+        self._expect("")
+        layers = self._layers()
+        sections = []
+        while self.at < len(self.lines) and self.lines[self.at] in _SECTIONS:
+            name = self._next()
+            sections.append((name, tuple(_row(line) for line in self._paragraph())))
+        footer = tuple(_footer(line) for line in self._paragraph()) if self.at < len(self.lines) else ()
+        if self.at < len(self.lines) or not sections:
+            raise ValueError("something else follows")
+        return Listing(title, layers, tuple(sections), footer)
+
+    def _layers(self) -> tuple[LayerRow, ...]:
+        header, *rows = self._paragraph()
+        starts = [header.index(name) for name in LAYER_COLUMNS]
+        return tuple(_layer(row, starts) for row in rows)
+
+    def _paragraph(self) -> list[str]:
+        start = self.at
+        while self.at < len(self.lines) and self.lines[self.at]:
+            self.at += 1
+        paragraph = self.lines[start : self.at]
+        self.at += 1
+        if not paragraph:
+            raise ValueError("an empty paragraph")
+        return paragraph
+
+    def _next(self) -> str:
+        self.at += 1
+        return self.lines[self.at - 1]
+
+    def _expect(self, line: str) -> None:
+        if self._next() != line:
+            raise ValueError("another line was expected")
+
+
+def _layer(line: str, starts: Sequence[int]) -> LayerRow:
+    l, layer, W, b = (line[start:end].strip() for start, end in pairwise(starts[:5]))  # noqa: E741
+    # The last column stands flush right, so it does not begin under its heading.
+    ZA, *count = re.split(r" {3,}", line[starts[4] :].rstrip())
+    return LayerRow(l, layer, W, b, ZA, count[0] if count else "")
+
+
+def _row(line: str) -> Row:
+    label = _LABEL.match(line)
+    if label is None:
+        raise ValueError("no label")
+    cells = re.split(r" {3,}", line[label.end() :])
+    if not 2 <= len(cells) <= 4:
+        raise ValueError("too many columns")
+    formula, shape, *rest = cells
+    place = rest.pop(0) if rest and _PLACE.fullmatch(rest[0]) else ""
+    return Row(label[1], formula, shape, place, rest[0] if rest else "")
+
+
+def _footer(line: str) -> tuple[str, str]:
+    name, _, text = line.partition(" ")
+    if name not in _FOOTERS:
+        raise ValueError("no line about memory")
+    return name, text.lstrip(" ")

@@ -1,0 +1,94 @@
+"""How a plan is made: the passes, in order."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from dnnlang.errors import InternalError
+from dnnlang.graph.architecture import Architecture
+from dnnlang.plan.copies import propagate_copies
+from dnnlang.plan.dead import drop_dead_code
+from dnnlang.plan.differentiate import differentiate
+from dnnlang.plan.fuse import fuse_slopes
+from dnnlang.plan.ir import Plan, Purpose
+from dnnlang.plan.keep import read_outputs
+from dnnlang.plan.lower import lower
+from dnnlang.plan.order import loss_first
+from dnnlang.plan.slots import own_slots, shared_slots
+from dnnlang.plan.update import update
+from dnnlang.plan.verify import verify
+
+ALL = frozenset(Purpose)
+TRAINED = frozenset((Purpose.GRADIENTS, Purpose.STEP))
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One step from plan to plan: the levels and the purposes that it is for."""
+
+    name: str
+    run: Callable[[Plan], Plan]
+    levels: range
+    purposes: frozenset[Purpose] = ALL
+
+
+PASSES = (
+    Pass("lower", lower, range(3)),
+    Pass("differentiate", differentiate, range(3), TRAINED),
+    Pass("update", update, range(3), frozenset((Purpose.STEP,))),
+    # After differentiation, so that forward and backward copies go by the same rule and keep the lesson's names.
+    Pass("copies", propagate_copies, range(1, 3)),
+    Pass("keep", read_outputs, range(1, 3), TRAINED),
+    Pass("dead code", drop_dead_code, range(1, 3)),
+    Pass("fuse", fuse_slopes, range(2, 3), TRAINED),
+    Pass("order", loss_first, range(1, 3)),
+    Pass("own slots", own_slots, range(1)),
+    Pass("slots", shared_slots, range(1, 3)),
+)
+
+
+def make_plan(
+    architecture: Architecture, purpose: Purpose, *, level: int, training: bool, after: str | None = None
+) -> Plan:
+    """Runs the passes for one purpose, the verifier after each. `after` stops behind the pass of that name.
+
+    Raises InternalError where the verifier finds a plan wrong; the program is not to blame for that.
+    """
+    with _collector_paused():
+        return _made(architecture, purpose, level, training, after)
+
+
+def _made(architecture: Architecture, purpose: Purpose, level: int, training: bool, after: str | None) -> Plan:
+    plan = Plan(architecture, purpose, training, level, (), (), (), {}, {}, {}, {}, {}, None, {})
+    for each in PASSES:
+        if level not in each.levels or purpose not in each.purposes:
+            continue
+        made = each.run(plan)
+        changed = made is not plan
+        plan = replace(made, passes=(*plan.passes, each.name))
+        if changed:
+            _check(plan, each.name)
+        if each.name == after:
+            break
+    return plan
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Passes make many small objects, all of which live on; looking for garbage costs a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _check(plan: Plan, name: str) -> None:
+    faults = verify(plan)
+    if faults:
+        raise InternalError(f"the plan is wrong after the pass `{name}`: {faults[0]}")

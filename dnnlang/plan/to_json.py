@@ -1,0 +1,230 @@
+"""A program with its plans as JSON. `plan.schema.json`, beside this file, says what stands where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from dnnlang.graph.architecture import Architecture, Node
+from dnnlang.plan.ir import Instruction, Plan
+from dnnlang.plan.memory import memory
+from dnnlang.plan.text import format_bytes
+from dnnlang.plan.view import Step, View
+from dnnlang.primitives.loss import LossGradient
+from dnnlang.primitives.values import Value
+from dnnlang.scalar.expression import Expr, topological
+from dnnlang.scalar.functions import Activation, Optimizer
+from dnnlang.sizes import Maximum, Polynomial, Size
+from dnnlang.source import Span
+
+VERSION: Final = 1
+"""Changes whenever a reader of the old form could misread the new one."""
+
+Json = dict[str, Any]
+
+
+def program_json(architecture: Architecture, plans: Iterable[Plan], *, indent: int | None = 2) -> str:
+    """The architecture and its plans. Sizes are numbers, or formulas as strings; exact numbers are strings."""
+    expressions = _Expressions()
+    made = {
+        "format": "dnnlang plan",
+        "version": VERSION,
+        "program": _program(architecture),
+        "nodes": [_node(node) for node in architecture.nodes.values()],
+        "parameters": [
+            {
+                "name": p.name,
+                "shape": _shape(p.shape),
+                "fan": _shape(p.fan),
+                "init": p.init.label if p.init is not None else None,
+                "l2": _exact(p.l2),
+                "trainable": p.trainable,
+                "position": _position(p.span),
+            }
+            for p in architecture.parameters.values()
+        ],
+        "losses": [
+            {"loss": use.loss.label, "node": use.node, "weight": str(use.weight), "target": use.target}
+            for use in architecture.losses
+        ],
+        "plans": [_plan(plan, expressions) for plan in plans],
+        "expressions": expressions.entries,
+    }
+    return json.dumps(made, indent=indent, ensure_ascii=False)
+
+
+# ---------------------------------------------------------------- the program
+
+
+def _program(a: Architecture) -> Json:
+    return {
+        "name": a.source.name,
+        "inputs": list(a.inputs),
+        "outputs": list(a.outputs),
+        "params": {name: str(value) for name, value in a.params.items()},
+        "symbols": list(a.symbols),
+    }
+
+
+def _node(node: Node) -> Json:
+    return {
+        "name": node.name,
+        "kind": node.kind.name,
+        "inputs": list(node.inputs),
+        "units": _size(node.units),
+        "value": node.value,
+        "position": _position(node.span),
+    }
+
+
+# ---------------------------------------------------------------- one plan
+
+
+def _plan(plan: Plan, expressions: _Expressions) -> Json:
+    view = View(plan)
+    numbers: dict[Value, int] = {}
+    values: list[Json] = []
+    brought = (*plan.inputs.values(), *plan.targets.values(), *plan.parameters.values(), *plan.state.values())
+    for value in (*brought, *(v for i in plan.instructions for v in i.outputs)):
+        numbers[value] = len(values)
+        values.append(_value(value, plan))
+    steps = (*view.forward, *view.backward, *view.updates)
+    needs = memory(plan)
+    return {
+        "purpose": plan.purpose.value,
+        "training": plan.training,
+        "level": plan.level,
+        "passes": list(plan.passes),
+        "values": values,
+        "instructions": [
+            _instruction(i, step, numbers, expressions) for i, step in zip(plan.instructions, steps, strict=True)
+        ],
+        "slots": [{"number": s.number, "rows": _size(s.rows), "per_sample": s.per_sample} for s in plan.slots],
+        "outputs": {name: numbers[v] for name, v in plan.outputs.items()},
+        "loss": numbers[plan.loss] if plan.loss is not None else None,
+        "gradients": {name: numbers[v] for name, v in plan.gradients.items()},
+        "cache": [
+            {
+                "value": c.value,
+                "shape": _shape(c.shape),
+                "bytes": _size(c.bytes),
+                "slot": c.slot,
+                "written_by": c.written_by,
+                "read_by": list(c.read_by),
+                "why": c.why,
+            }
+            for c in view.cache()
+        ],
+        "memory": {f.name: format_bytes(getattr(needs, f.name)) for f in fields(needs)},
+    }
+
+
+def _value(value: Value, plan: Plan) -> Json:
+    return {
+        "name": value.name,
+        "version": value.version,
+        "shape": _shape(value.shape),
+        "role": value.role.value,
+        "slot": plan.places.get(value),
+    }
+
+
+def _instruction(i: Instruction, step: Step, numbers: Mapping[Value, int], expressions: _Expressions) -> Json:
+    return {
+        "label": step.label,
+        "operation": step.operation,
+        "attributes": _attributes(i.primitive, expressions),
+        "inputs": [numbers[v] for v in i.inputs],
+        "outputs": [numbers[v] for v in i.outputs],
+        "in_place": step.in_place,
+        "formula": step.formula,
+        "kept": list(step.kept),
+        "note": step.note,
+        "position": _position(step.position),
+    }
+
+
+def _attributes(primitive: object, expressions: _Expressions) -> Json:
+    """The fields of a primitive's record. `gradient` of a loss is left out: the backward part states it."""
+    assert is_dataclass(primitive)
+    made = {}
+    for field in fields(primitive):
+        value = getattr(primitive, field.name)
+        if not isinstance(value, LossGradient):
+            made[field.name] = _attribute(value, expressions)
+    return made
+
+
+def _attribute(value: object, expressions: _Expressions) -> Any:
+    if isinstance(value, Expr):
+        return expressions.number(value)
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, Polynomial):
+        return str(value)
+    if isinstance(value, Activation):
+        return value.label
+    if isinstance(value, Optimizer):
+        statements = [{"name": name, "value": expressions.number(e)} for name, e in value.statements]
+        return {"label": value.label, "state": list(value.state), "statements": statements}
+    if isinstance(value, tuple):
+        return [_attribute(v, expressions) for v in value]
+    if is_dataclass(value):
+        return _attributes(value, expressions)
+    return value
+
+
+class _Expressions:
+    """The table of all nodes of all expressions; an operand is its place in the table."""
+
+    def __init__(self) -> None:
+        self.entries: list[Json] = []
+        self._numbers: dict[Expr, int] = {}
+
+    def number(self, expr: Expr) -> int:
+        for e in topological(expr):
+            if e not in self._numbers:
+                self._numbers[e] = len(self.entries)
+                self.entries.append(self._entry(e))
+        return self._numbers[expr]
+
+    def _entry(self, e: Expr) -> Json:
+        entry: Json = {"op": e.op}
+        if e.args:
+            entry["args"] = [self._numbers[a] for a in e.args]
+        if e.value is not None:
+            entry["value"] = str(e.value)
+        if e.name is not None:
+            entry["name"] = e.name
+            entry["per_unit"] = e.per_unit
+        return entry
+
+
+# ---------------------------------------------------------------- small things
+
+
+def _size(size: Size | Maximum) -> int | str:
+    return size if isinstance(size, int) else str(size)
+
+
+def _shape(shape: tuple[Size, Size]) -> list[int | str]:
+    return [_size(n) for n in shape]
+
+
+def _exact(value: Fraction | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _position(span: Span | None) -> Json | None:
+    if span is None:
+        return None
+    return {
+        "file": span.source.name,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+    }

@@ -1,0 +1,47 @@
+"""The narrow waist: the few operations that every network is lowered to and every backend implements."""
+
+from dnnlang.primitives.fill import Zeros
+from dnnlang.primitives.loss import Loss
+from dnnlang.primitives.map import Map
+from dnnlang.primitives.mask import Mask
+from dnnlang.primitives.penalty import Decay, Penalty
+from dnnlang.primitives.primitive import Contribution, Primitive, Shape
+from dnnlang.primitives.product import Product
+from dnnlang.primitives.stack import Slice, Stack
+from dnnlang.primitives.sums import MeanOverSamples
+from dnnlang.primitives.update import Clip, Update
+
+PRIMITIVES: tuple[type[Primitive], ...] = (
+    Product,
+    Map,
+    MeanOverSamples,
+    Loss,
+    Penalty,
+    Decay,
+    Stack,
+    Slice,
+    Mask,
+    Zeros,
+    Clip,
+    Update,
+)
+"""All of them; a test asserts that each backend implements each."""
+
+__all__ = [
+    "PRIMITIVES",
+    "Clip",
+    "Contribution",
+    "Decay",
+    "Loss",
+    "Map",
+    "Mask",
+    "MeanOverSamples",
+    "Penalty",
+    "Primitive",
+    "Product",
+    "Shape",
+    "Slice",
+    "Stack",
+    "Update",
+    "Zeros",
+]

@@ -1,0 +1,82 @@
+"""What changes parameters: the clipping of gradients by their norm, and the optimizer's statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dnnlang.errors import InternalError
+from dnnlang.primitives.primitive import Contribution, Shape, Wanted
+from dnnlang.primitives.values import Value
+from dnnlang.scalar.functions import Optimizer
+from dnnlang.scalar.text import number, text
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Scales all gradients together by min(1, limit / ‖all of them‖₂). Each output overwrites its input."""
+
+    limit: Fraction
+
+    @property
+    def operation(self) -> str:
+        return "clip"
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        return inputs[0]
+
+    def derivative(
+        self, inputs: Sequence[Value], output: Value, upstream: Value, wanted: Wanted
+    ) -> Iterator[Contribution]:
+        raise InternalError("nothing is differentiated after the gradients")
+
+    def overwritable(self, count: int) -> Sequence[int]:
+        return range(count)
+
+    def accumulating(self) -> Clip:
+        raise InternalError("clipping is never accumulated")
+
+    def formula(self, inputs: Sequence[str], units: str = "n") -> str:
+        return f"min(1, {number(self.limit)} / ‖dW, db‖) (dW, db)"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One step of the optimizer for one parameter.
+
+    Inputs: the parameter, its gradient, then the optimizer's state in the order of `optimizer.state`.
+    Outputs: the parameter and the state, each overwriting what it was.
+    """
+
+    optimizer: Optimizer
+
+    @property
+    def operation(self) -> str:
+        return "update"
+
+    def shape(self, inputs: Sequence[Shape]) -> Shape:
+        if any(s != inputs[0] for s in inputs):
+            raise InternalError(f"an update of {inputs[0]} by {', '.join(map(str, inputs[1:]))}")
+        return inputs[0]
+
+    def derivative(
+        self, inputs: Sequence[Value], output: Value, upstream: Value, wanted: Wanted
+    ) -> Iterator[Contribution]:
+        raise InternalError("nothing is differentiated after the gradients")
+
+    def overwritable(self, count: int) -> Sequence[int]:
+        return (0,)
+
+    def accumulating(self) -> Update:
+        raise InternalError("an update is never accumulated")
+
+    def formula(self, inputs: Sequence[str], units: str = "n") -> str:
+        """The last statement that assigns the parameter; `statements` has them all."""
+        return self.statements(inputs)[-1].partition(" = ")[2]
+
+    def statements(self, inputs: Sequence[str]) -> tuple[str, ...]:
+        """`v[W[1]] = 0.9 v[W[1]] + dW[1]`, `W[1] = W[1] - α v[W[1]]`."""
+        names = dict(zip(("w", "g", *self.optimizer.state), inputs, strict=True))
+        names["rate"] = "α"
+        return tuple(f"{names.get(n, n)} = {text(e, names)}" for n, e in self.optimizer.statements)

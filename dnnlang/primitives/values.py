@@ -1,0 +1,72 @@
+"""What primitives work on: values that are written once, and the builder that node kinds lower with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Protocol
+
+from dnnlang.scalar.expression import Expr
+from dnnlang.scalar.functions import Activation
+from dnnlang.sizes import Size
+from dnnlang.source import Span
+
+
+class Role(StrEnum):
+    """Who owns a value, and how long it lives."""
+
+    INPUT = "input"  # X; belongs to the caller
+    TARGET = "target"  # Y; belongs to the caller
+    PARAMETER = "parameter"  # W, b; persistent
+    STATE = "state"  # of the optimizer; persistent
+    ACTIVATION = "activation"  # Z, A and what lies between; in a slot
+    MASK = "mask"  # of dropout; in a slot
+    DELTA = "delta"  # dZ, dA: gradient of an activation; in a slot
+    GRADIENT = "gradient"  # dW, db: gradient of a parameter; persistent
+    LOSS = "loss"  # J, a scalar; belongs to the caller
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """Something that exactly one instruction writes (or the caller brings). Compared by identity.
+
+    `name` is the lesson's: `Z[1]`, `dA[2]`. A sum that is accumulated in several instructions has one
+    value for each, of the same name, `version` counting from 0.
+    """
+
+    name: str
+    shape: tuple[Size, Size]
+    role: Role
+    version: int = 0
+
+
+class Builder(Protocol):
+    """What a node kind needs to lower itself to primitives, in forward order. Returns the value written."""
+
+    training: bool
+    """True in the plans for gradients and steps: dropout draws, batch statistics are used."""
+
+    def output_of(self, node: str) -> Value:
+        """The value of a node above."""
+
+    def parameter(self, name: str) -> Value:
+        """A parameter of the architecture, by its key (`W[1]`)."""
+
+    def product(
+        self, name: str, weights: Value, right: Value, bias: Value | None, span: Span, *, transpose: bool = False
+    ) -> Value:
+        """weights · right + bias, or weightsᵀ · right + bias; the bias broadcasts over the columns."""
+
+    def activate(self, name: str, activation: Activation, z: Value, span: Span) -> Value:
+        """A = g(Z). Rather than `map` with the activation's value: its label and stated derivative come along."""
+
+    def map(self, name: str, expr: Expr, operands: Mapping[str, Value], span: Span, *, label: str) -> Value:
+        """An expression of each column; `label` is how to print it if the expression has a name."""
+
+    def stack(self, name: str, parts: Sequence[Value], span: Span) -> Value:
+        """The parts on top of each other: (k₁, m), (k₂, m) → (k₁ + k₂, m)."""
+
+    def mask(self, name: str, like: Value, rate: Fraction, node: int, span: Span) -> Value:
+        """Random 0 (with probability `rate`) or 1/(1-rate), of the shape of `like`; `node` numbers the stream."""

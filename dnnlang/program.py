@@ -1,0 +1,259 @@
+"""A compiled program: its graph, its plans, what they need; and `load`, which makes a network of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from dnnlang.diagnostics import Diagnostic, Diagnostics, rule
+from dnnlang.errors import CompileError, UsageError
+from dnnlang.graph.architecture import Architecture
+from dnnlang.graph.build import build
+from dnnlang.plan.ir import Plan, Purpose
+from dnnlang.plan.listing import Listing
+from dnnlang.plan.memory import ITEM_BYTES, Memory, memory
+from dnnlang.plan.passes import make_plan
+from dnnlang.plan.text import listing
+from dnnlang.plan.view import CacheSlot, Step, View
+from dnnlang.sizes import Size
+from dnnlang.source import SourceFile
+from dnnlang.syntax.files import read_source, source_from_text
+from dnnlang.syntax.parser import parse
+
+if TYPE_CHECKING:
+    import networkx
+
+    from dnnlang.network import Network
+
+LEVELS = (0, 1, 2)
+
+BAD_ARGUMENT = rule(
+    "DNN870",
+    "bad-argument",
+    "A call of the Python API has an argument that it cannot use.",
+    why="`optimize` is 0, 1 or 2; `backend` is a backend that is there; `dtype` is float32 or float64; `sizes` binds "
+    "the sizes that the program leaves open, and only those.",
+    wrong='dnnlang.compile("layer 1 sigmoid", optimize=3)',
+    right='dnnlang.compile("layer 1 sigmoid", optimize=2)',
+    program=False,
+)
+OPEN_SIZE = rule(
+    "DNN871",
+    "open-size",
+    "A program is loaded although one of its sizes is not known.",
+    why="Numbers need arrays, and arrays need sizes. Nothing in the program fixes this one, so `load` must be told.",
+    wrong='dnnlang.compile("layer 1 sigmoid").load()',
+    right='dnnlang.compile("layer 1 sigmoid").load(sizes={"n[0]": 3})',
+    program=False,
+)
+
+Param = int | float | Fraction | str
+
+
+class Program:
+    """A checked program. Its plans are made when first asked for.
+
+    `architecture` is the checked network, `optimize` the level; `sizes` are the open sizes bound so far. `warnings`
+    are the diagnostics of the compile.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        optimize: int = 2,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        warnings: tuple[Diagnostic, ...] = (),
+    ) -> None:
+        self.architecture = architecture
+        self.optimize = _checked_level(optimize)
+        self.sizes: dict[str, int] = dict(sizes or {})
+        self.warnings = warnings
+        self._plans: dict[tuple[Purpose, bool], Plan] = {}
+        self._views: dict[Purpose, View] = {}
+
+    # ------------------------------------------------------------ what it is
+
+    @property
+    def graph(self) -> networkx.DiGraph:
+        """Nodes and edges of the network, with inferred shapes as attributes."""
+        return self.architecture.graph
+
+    @property
+    def parameters(self) -> dict[str, tuple[Size, Size]]:
+        """Shapes by name: `{"W[1]": (5, 3), …}`."""
+        return {p.name: p.shape for p in self.architecture.parameters.values()}
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The sizes that are still open."""
+        return self.architecture.symbols
+
+    # ------------------------------------------------------------ its plans
+
+    def plan(self, purpose: str = "gradients", *, training: bool | None = None) -> Plan:
+        """The plan for `inference`, `gradients` or a `step`, made at the first call.
+
+        `training` decides about dropout and the like; by default only inference goes without.
+        """
+        wanted = Purpose(purpose)
+        key = (wanted, wanted is not Purpose.INFERENCE if training is None else training)
+        if key not in self._plans:
+            self._plans[key] = make_plan(self.architecture, wanted, level=self.optimize, training=key[1])
+        return self._plans[key]
+
+    @property
+    def forward(self) -> tuple[Step, ...]:
+        """The forward instructions, in order."""
+        return self._view().forward
+
+    @property
+    def backward(self) -> tuple[Step, ...]:
+        """The backward instructions, in order."""
+        return self._view().backward
+
+    @property
+    def cache(self) -> tuple[CacheSlot, ...]:
+        """What the forward instructions keep for the backward ones, and why."""
+        return self._view().cache()
+
+    def memory(self, m: int | None = None, *, purpose: str = "gradients", dtype: str = "float32") -> Memory:
+        """Bytes of parameters, gradients, state, cache and workspace, their peak and its lower bound.
+
+        Formulas in m, or for a given m numbers (unless other sizes are open).
+        """
+        if m is not None and m < 1:
+            raise UsageError(BAD_ARGUMENT.at(None, f"m is the number of samples, at least 1, not {m!r}"))
+        needs = memory(self.plan(purpose), item_bytes(dtype))
+        return needs if m is None else needs.at(m)
+
+    def listing(self, purpose: str = "gradients") -> Listing:
+        """All that the text of a plan shows; `dnnlang.read_plan(str(listing))` equals it."""
+        return listing(self.plan(purpose))
+
+    def __str__(self) -> str:
+        return str(self.listing())
+
+    def __repr__(self) -> str:
+        return f"<Program {self.architecture.source.name}, -O{self.optimize}>"
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The program and its plans as JSON, by the schema in dnnlang/plan/plan.schema.json."""
+        from dnnlang.plan.to_json import program_json
+
+        return program_json(self.architecture, [self.plan(p) for p in Purpose], indent=indent)
+
+    def _view(self) -> View:
+        if Purpose.GRADIENTS not in self._views:
+            self._views[Purpose.GRADIENTS] = View(self.plan("gradients"))
+        return self._views[Purpose.GRADIENTS]
+
+    # ------------------------------------------------------------ numbers
+
+    def bind(self, sizes: Mapping[str, int]) -> Program:
+        """The program with these open sizes bound. Raises CompileError where they contradict what the program says."""
+        if not sizes:
+            return self
+        for name in sizes:
+            if name not in self.symbols:
+                raise UsageError(self._not_open(name))
+        together = {**self.sizes, **sizes}
+        return _compiled(self.architecture.source, self.architecture.params, together, self.optimize)
+
+    def load(
+        self,
+        backend: str = "numpy",
+        dtype: str = "float32",
+        seed: int | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> Network:
+        """A network with initial parameters. `sizes` binds the sizes that are still open.
+
+        The seed is by default that of the training settings. Raises UsageError for what cannot be loaded, among
+        it a network that is larger than the machine's memory.
+        """
+        from dnnlang.network import Network
+
+        program = self.bind(sizes or {})
+        if program.symbols:
+            name = program.symbols[0]
+            message = f"the size {name} is not known, so there is nothing to load yet"
+            raise UsageError(OPEN_SIZE.at(None, message, help=f'bind it: load(sizes={{"{name}": 3}})'))
+        return Network(program, backend=backend, dtype=dtype, seed=seed)
+
+    def _not_open(self, name: str) -> Diagnostic:
+        open_sizes = ", ".join(self.symbols)
+        known = f"these are open: {open_sizes}" if open_sizes else "the program leaves no size open"
+        return BAD_ARGUMENT.at(None, f"`sizes` binds {name}, which is not an open size", help=known)
+
+
+def compile(
+    text: str,
+    *,
+    params: Mapping[str, Param] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    optimize: int = 2,
+    base: str | os.PathLike[str] | None = None,
+) -> Program:
+    """Compile the text of a program. `base` is the folder that its imports are relative to.
+
+    Raises CompileError, whose `diagnostics` say what is wrong and where.
+    """
+    found = Diagnostics()
+    source = source_from_text("program", text, found)
+    if source is None:
+        raise CompileError(*found.in_source_order())
+    return _compiled(source, params or {}, sizes or {}, optimize)
+
+
+def compile_file(
+    path: str | os.PathLike[str],
+    *,
+    params: Mapping[str, Param] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    optimize: int = 2,
+) -> Program:
+    """Compile the program in a file. Raises CompileError, or UsageError where the file cannot be read."""
+    return _compiled(read_source(path), params or {}, sizes or {}, optimize)
+
+
+def compile_stored(
+    name: str,
+    text: str,
+    *,
+    imports: Mapping[str, str],
+    params: Mapping[str, Param],
+    sizes: Mapping[str, int],
+    optimize: int,
+) -> Program:
+    """Compile a program that a model file holds, its imports with it. Raises CompileError."""
+    found = Diagnostics()
+    source = source_from_text(name, text, found)
+    if source is None:
+        raise CompileError(*found.in_source_order())
+    return _compiled(source, params, sizes, optimize)
+
+
+def _compiled(source: SourceFile, params: Mapping[str, Param], sizes: Mapping[str, int], optimize: int) -> Program:
+    level = _checked_level(optimize)
+    found = Diagnostics()
+    architecture = build(parse(source, found), found, params=params, sizes=sizes)
+    if architecture is None or found.failed:
+        raise CompileError(*found.in_source_order())
+    return Program(architecture, level, sizes=sizes, warnings=tuple(found.in_source_order()))
+
+
+def _checked_level(optimize: int) -> int:
+    if optimize not in LEVELS or isinstance(optimize, bool):
+        raise UsageError(BAD_ARGUMENT.at(None, f"`optimize` is 0, 1 or 2, not {optimize!r}"))
+    return optimize
+
+
+def item_bytes(dtype: str) -> int:
+    """Bytes of one number of a dtype."""
+    sizes = {"float32": ITEM_BYTES, "float64": 2 * ITEM_BYTES}
+    if dtype not in sizes:
+        raise UsageError(BAD_ARGUMENT.at(None, f"`dtype` is float32 or float64, not {dtype!r}"))
+    return sizes[dtype]

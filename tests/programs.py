@@ -1,0 +1,204 @@
+"""Random programs within the language, as text and as a description that tests can interpret by themselves.
+
+`programs()` is a hypothesis strategy. Every program it makes must compile; sizes are small, so that each runs in
+a moment. Names are `n1`, `n2`, … for nodes and `x1`, … for inputs; the description does not use the compiler.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from hypothesis import strategies as st
+
+SMOOTH = ("linear", "sigmoid", "tanh", "softplus")
+KINKED = ("relu", "leaky_relu", "leaky_relu(slope=0.2)")
+PAIRS = (("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy"), ("linear", "mse"), ("tanh", "mse"))
+OPTIMIZERS = ("sgd", "momentum", "momentum(beta=0.5)", "adam")
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node. `l` numbers layers from 1. `share` and `tie` are names of layers above."""
+
+    name: str
+    kind: str
+    sources: tuple[str, ...]
+    units: int
+    activation: str = "linear"
+    l: int = 0  # noqa: E741 - the lesson's name
+    share: str | None = None
+    tie: str | None = None
+    bias: bool = True
+    rate: Fraction = Fraction(0)
+    dropout: int = 0
+
+    def text(self) -> str:
+        words = [self.kind]
+        if self.kind == "layer":
+            words += [str(self.units), self.activation]
+        if self.kind == "apply":
+            words.append(self.activation)
+        if self.kind == "dropout":
+            words.append(str(float(self.rate)))
+        words += ["from", ", ".join(self.sources), "as", self.name]
+        if self.share is not None:
+            words.append(f"share={self.share}")
+        if self.tie is not None:
+            words.append(f"tie=transpose({self.tie})")
+        if not self.bias:
+            words.append("bias=none")
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """A program: what is in it, and its `text`."""
+
+    inputs: dict[str, int]
+    nodes: tuple[NodeSpec, ...]
+    losses: tuple[tuple[str, str, Fraction], ...]  # loss, node, weight
+    l2: Fraction = Fraction(0)
+    clip_norm: Fraction | None = None
+    optimizer: str = "sgd"
+
+    @property
+    def text(self) -> str:
+        lines = [f"input {units} as {name}" for name, units in self.inputs.items()]
+        lines += [node.text() for node in self.nodes]
+        lines.append(f"output {self.nodes[-1].name}")
+        lines += [f"loss {loss} from {node} weight={float(weight)}" for loss, node, weight in self.losses]
+        settings = [f"optimizer {self.optimizer}", "learning_rate 0.05", f"l2 {float(self.l2)}"]
+        if self.clip_norm is not None:
+            settings.append(f"clip_norm {float(self.clip_norm)}")
+        lines.append("train { " + "; ".join(settings) + " }")
+        return "\n".join(lines) + "\n"
+
+    def units(self, name: str) -> int:
+        return self.inputs[name] if name in self.inputs else next(n.units for n in self.nodes if n.name == name)
+
+
+@st.composite
+def programs(draw: st.DrawFn, *, kinks: bool = True, dropout: bool = True, max_nodes: int = 8) -> ProgramSpec:
+    """A random program. Without `kinks` its loss is smooth in every parameter."""
+    activations = SMOOTH + KINKED if kinks else SMOOTH
+    made = _Making(draw, activations, dropout)
+    for number in range(1, draw(st.integers(1, 3)) + 1):
+        made.inputs[f"x{number}"] = draw(st.integers(1, 4))
+    made.layer()
+    for _ in range(draw(st.integers(0, max_nodes))):
+        draw(st.sampled_from(made.choices()))()
+    losses = made.finish()
+    return ProgramSpec(
+        made.inputs,
+        tuple(made.nodes),
+        losses,
+        l2=draw(st.sampled_from((Fraction(0), Fraction(1, 2)))),
+        clip_norm=draw(st.sampled_from((None, Fraction(1, 8)))),
+        optimizer=draw(st.sampled_from(OPTIMIZERS)),
+    )
+
+
+class _Making:
+    def __init__(self, draw: st.DrawFn, activations: tuple[str, ...], dropout: bool) -> None:
+        self.draw = draw
+        self.activations = activations
+        self.may_drop = dropout
+        self.inputs: dict[str, int] = {}
+        self.nodes: list[NodeSpec] = []
+        self.layers: dict[int, NodeSpec] = {}  # by number
+        self.fan_in: dict[int, int] = {}
+        self.dropouts = 0
+
+    def choices(self) -> list:
+        kinds = [self.layer, self.layer, self.apply, self.add, self.multiply, self.concat, self.share, self.tie]
+        return [*kinds, self.drop] if self.may_drop else kinds
+
+    def units(self, name: str) -> int:
+        return self.inputs[name] if name in self.inputs else next(n.units for n in self.nodes if n.name == name)
+
+    def any_source(self) -> str:
+        """A node, the last ones more often; so the programs are deep rather than wide."""
+        names = [*self.inputs, *(n.name for n in self.nodes)]
+        return self.draw(st.sampled_from([*names, names[-1], names[-1]]))
+
+    def layer(self, units: int | None = None, activation: str | None = None, source: str | None = None) -> None:
+        source = self.any_source() if source is None else source
+        units = self.draw(st.integers(1, 4)) if units is None else units
+        activation = self.draw(st.sampled_from(self.activations)) if activation is None else activation
+        self._add_layer(source, units, activation, bias=self.draw(st.booleans()))
+
+    def share(self) -> None:
+        number = self.draw(st.sampled_from(sorted(self.layers)))
+        if self.layers[number].share is not None or self.layers[number].tie is not None:
+            return self.layer()
+        fitting = [n for n in self._names() if self.units(n) == self.fan_in[number]]
+        if not fitting:
+            return self.layer()
+        activation = self.draw(st.sampled_from(self.activations))
+        source = self.draw(st.sampled_from(fitting))
+        return self._add_layer(source, self.layers[number].units, activation, share=self.layers[number].name)
+
+    def tie(self) -> None:
+        number = self.draw(st.sampled_from(sorted(self.layers)))
+        if self.layers[number].share is not None or self.layers[number].tie is not None:
+            return self.layer()
+        fitting = [n for n in self._names() if self.units(n) == self.layers[number].units]
+        activation = self.draw(st.sampled_from(self.activations))
+        source = self.draw(st.sampled_from(fitting))
+        return self._add_layer(source, self.fan_in[number], activation, tie=self.layers[number].name)
+
+    def _add_layer(self, source: str, units: int, activation: str, **keys: object) -> None:
+        l = len(self.layers) + 1  # noqa: E741
+        node = NodeSpec(self._name(), "layer", (source,), units, activation, l, **keys)
+        self.layers[l] = node
+        self.fan_in[l] = self.units(source)
+        self.nodes.append(node)
+
+    def apply(self) -> None:
+        source = self.any_source()
+        activation = self.draw(st.sampled_from((*self.activations, "softmax")))
+        self.nodes.append(NodeSpec(self._name(), "apply", (source,), self.units(source), activation))
+
+    def add(self) -> None:
+        self._elementwise("add")
+
+    def multiply(self) -> None:
+        self._elementwise("multiply")
+
+    def _elementwise(self, kind: str) -> None:
+        first = self.any_source()
+        fitting = [n for n in self._names() if self.units(n) == self.units(first)]
+        others = self.draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=2))
+        self.nodes.append(NodeSpec(self._name(), kind, (first, *others), self.units(first)))
+
+    def concat(self) -> None:
+        sources = (self.any_source(), *self.draw(st.lists(st.sampled_from(self._names()), min_size=1, max_size=2)))
+        units = sum(map(self.units, sources))
+        if units > 12:
+            return self.layer()
+        return self.nodes.append(NodeSpec(self._name(), "concat", sources, units))
+
+    def drop(self) -> None:
+        source = self.any_source()
+        self.dropouts += 1
+        rate = self.draw(st.sampled_from((Fraction(1, 4), Fraction(1, 2))))
+        node = NodeSpec(self._name(), "dropout", (source,), self.units(source), rate=rate, dropout=self.dropouts)
+        self.nodes.append(node)
+
+    def finish(self) -> tuple[tuple[str, str, Fraction], ...]:
+        """One or two output layers with their losses."""
+        losses = []
+        for _ in range(self.draw(st.integers(1, 2))):
+            activation, loss = self.draw(st.sampled_from(PAIRS))
+            units = self.draw(st.integers(2, 4)) if activation == "softmax" else self.draw(st.integers(1, 3))
+            self.layer(units, activation)
+            weight = self.draw(st.sampled_from((Fraction(1), Fraction(1, 2))))
+            losses.append((loss, self.nodes[-1].name, weight))
+        return tuple(losses)
+
+    def _names(self) -> list[str]:
+        return [*self.inputs, *(n.name for n in self.nodes)]
+
+    def _name(self) -> str:
+        return f"n{len(self.nodes) + 1}"
