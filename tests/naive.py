@@ -1,0 +1,187 @@
+"""A second implementation, straight from the lesson's formulas, sharing nothing with the compiler.
+
+Forward node by node; backward node by node in reverse: dZ = dA ∘ g'(Z), dW = 1/m dZ Aᵀ, db = 1/m Σ dZ, dA = Wᵀ dZ.
+Losses are differentiated by A as they stand. Float64 throughout; slow, and fine for small programs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.programs import NodeSpec, ProgramSpec
+
+Array = NDArray[np.float64]
+Arrays = dict[str, Array]
+
+
+def softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=0))
+    return e / e.sum(axis=0)
+
+
+ACTIVATIONS = {
+    "linear": (lambda z: z, lambda z: np.ones_like(z)),
+    "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2),
+    "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
+    "softplus": (lambda z: np.log(1 + np.exp(z)), lambda z: 1 / (1 + np.exp(-z))),
+    "relu": (lambda z: np.where(z > 0, z, 0), lambda z: np.where(z > 0, 1.0, 0.0)),
+    "leaky_relu": (lambda z: np.where(z > 0, z, 0.01 * z), lambda z: np.where(z > 0, 1.0, 0.01)),
+    "leaky_relu(slope=0.2)": (lambda z: np.where(z > 0, z, 0.2 * z), lambda z: np.where(z > 0, 1.0, 0.2)),
+}
+"""g and g'. softmax is not entry by entry and stands by itself."""
+
+
+class Naive:
+    """One pass forward and backward. `parameters` by the compiler's names, which are the lesson's."""
+
+    def __init__(
+        self, spec: ProgramSpec, parameters: Arrays, *, seed: int = 0, step: int = 1, training: bool = True
+    ) -> None:
+        self.spec = spec
+        self.parameters = parameters
+        self.seed, self.step, self.training = seed, step, training
+        self.values: Arrays = {}
+        self.before: Arrays = {}  # Z of layers and of apply
+        self.masks: Arrays = {}
+        self.by_name = {n.name: n for n in spec.nodes}
+
+    def forward(self, X: Arrays) -> Array:
+        self.values = dict(X)
+        for node in self.spec.nodes:
+            self.values[node.name] = self._node(node)
+        return self.values[self.spec.nodes[-1].name]
+
+    def loss(self, X: Arrays, Y: Arrays) -> float:
+        self.forward(X)
+        m = next(iter(X.values())).shape[1]
+        total = 0.0
+        for loss, node, weight in self.spec.losses:
+            total += float(weight) / m * LOSSES[loss][0](self.values[node], Y[node]).sum()
+        for name, W in self.parameters.items():
+            if name.startswith("W"):
+                total += float(self.spec.l2) / (2 * m) * (W**2).sum()
+        return total
+
+    def gradients(self, X: Arrays, Y: Arrays) -> Arrays:
+        self.loss(X, Y)
+        m = next(iter(X.values())).shape[1]
+        d: dict[str, Array] = defaultdict(float)
+        grads: dict[str, Array] = {f"d{name}": np.zeros_like(p) for name, p in self.parameters.items()}
+        for loss, node, weight in self.spec.losses:
+            d[node] = d[node] + float(weight) * LOSSES[loss][1](self.values[node], Y[node])
+        for node in reversed(self.spec.nodes):
+            if node.name in d:
+                self._backward(node, d, grads, m)
+        for name, W in self.parameters.items():
+            if name.startswith("W"):
+                grads[f"d{name}"] = grads[f"d{name}"] + float(self.spec.l2) / m * W
+        return grads
+
+    # ------------------------------------------------------------ forward
+
+    def _node(self, node: NodeSpec) -> Array:
+        inputs = [self.values[s] for s in node.sources]
+        if node.kind == "layer":
+            W, b, transposed = self._weights(node)
+            Z = (self.parameters[W].T if transposed else self.parameters[W]) @ inputs[0]
+            self.before[node.name] = Z + (self.parameters[b] if b is not None else 0)
+            return activate(node.activation, self.before[node.name])
+        if node.kind == "apply":
+            self.before[node.name] = inputs[0]
+            return activate(node.activation, inputs[0])
+        if node.kind == "add":
+            return np.sum(inputs, axis=0)
+        if node.kind == "multiply":
+            return np.prod(inputs, axis=0)
+        if node.kind == "concat":
+            return np.concatenate(inputs)
+        self.masks[node.name] = self._mask(node, *inputs[0].shape)
+        return inputs[0] * self.masks[node.name]
+
+    def _weights(self, node: NodeSpec) -> tuple[str, str | None, bool]:
+        """Names of W and b, and whether W is transposed."""
+        if node.share is not None:
+            return self._weights(self.by_name[node.share])
+        b = f"b[{node.l}]" if node.bias else None
+        if node.tie is not None:
+            return f"W[{self.by_name[node.tie].l}]", b, True
+        return f"W[{node.l}]", b, False
+
+    def _mask(self, node: NodeSpec, rows: int, columns: int) -> Array:
+        if not self.training:
+            return np.ones((rows, columns))
+        mask = np.empty((rows, columns))
+        keep = 1 - float(node.rate)
+        for i in range(rows):
+            for j in range(columns):
+                words = philox((i // 4, j, self.step, node.dropout), (self.seed, 0))
+                mask[i, j] = 0 if words[i % 4] < float(node.rate) * 2**32 else 1 / keep
+        return mask
+
+    # ------------------------------------------------------------ backward
+
+    def _backward(self, node: NodeSpec, d: dict[str, Array], grads: Arrays, m: int) -> None:
+        dA = d[node.name]
+        inputs = [self.values[s] for s in node.sources]
+        if node.kind == "layer":
+            W, b, transposed = self._weights(node)
+            dZ = slope(node.activation, self.before[node.name], dA)
+            dW = dZ @ inputs[0].T / m
+            grads[f"d{W}"] = grads[f"d{W}"] + (dW.T if transposed else dW)
+            if b is not None:
+                grads[f"d{b}"] = grads[f"d{b}"] + dZ.sum(axis=1, keepdims=True) / m
+            back = self.parameters[W] if transposed else self.parameters[W].T
+            d[node.sources[0]] = d[node.sources[0]] + back @ dZ
+        elif node.kind == "apply":
+            d[node.sources[0]] = d[node.sources[0]] + slope(node.activation, self.before[node.name], dA)
+        elif node.kind == "add":
+            for source in node.sources:
+                d[source] = d[source] + dA
+        elif node.kind == "multiply":
+            for i, source in enumerate(node.sources):
+                others = [a for j, a in enumerate(inputs) if j != i]
+                d[source] = d[source] + dA * np.prod(others, axis=0)
+        elif node.kind == "concat":
+            start = 0
+            for source, a in zip(node.sources, inputs, strict=True):
+                d[source] = d[source] + dA[start : start + len(a)]
+                start += len(a)
+        else:
+            d[node.sources[0]] = d[node.sources[0]] + dA * self.masks[node.name]
+
+
+def activate(name: str, z: Array) -> Array:
+    return softmax(z) if name == "softmax" else ACTIVATIONS[name][0](z)
+
+
+def slope(name: str, z: Array, dA: Array) -> Array:
+    """dZ from dA. Of softmax: a_i (dA_i - Σ_k dA_k a_k)."""
+    if name != "softmax":
+        return dA * ACTIVATIONS[name][1](z)
+    a = softmax(z)
+    return a * (dA - (dA * a).sum(axis=0))
+
+
+LOSSES = {
+    "binary_cross_entropy": (
+        lambda a, y: -(y * np.log(a) + (1 - y) * np.log(1 - a)),
+        lambda a, y: -(y / a - (1 - y) / (1 - a)),
+    ),
+    "cross_entropy": (lambda a, y: -(y * np.log(a)), lambda a, y: -y / a),
+    "mse": (lambda a, y: (a - y) ** 2 / len(a), lambda a, y: 2 * (a - y) / len(a)),
+}
+"""The loss of every entry, which are added up, and its derivative by a."""
+
+
+def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Philox4x32-10 on Python integers."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c0, 0xCD9E8D57 * c2
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & 0xFFFFFFFF, (p0 >> 32) ^ c3 ^ k1, p0 & 0xFFFFFFFF
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c0, c1, c2, c3
