@@ -20,6 +20,7 @@ from dnnlang.plan.view import CacheSlot, Step, View
 from dnnlang.sizes import Size
 from dnnlang.source import SourceFile
 from dnnlang.syntax.files import read_source, source_from_text
+from dnnlang.syntax.imports import Files, Folder, Kept, with_imports
 from dnnlang.syntax.parser import parse
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ class Program:
             if name not in self.symbols:
                 raise UsageError(self._not_open(name))
         together = {**self.sizes, **sizes}
-        return _compiled(self.architecture.source, self.architecture.params, together, self.optimize)
+        a = self.architecture
+        return _compiled(a.source, Kept(a.imports), a.params, together, self.optimize)
 
     def load(
         self,
@@ -205,7 +207,8 @@ def compile(
     source = source_from_text("program", text, found)
     if source is None:
         raise CompileError(*found.in_source_order())
-    return _compiled(source, params or {}, sizes or {}, optimize)
+    files = Folder(os.fspath(base)) if base is not None else None
+    return _compiled(source, files, params or {}, sizes or {}, optimize)
 
 
 def compile_file(
@@ -216,7 +219,7 @@ def compile_file(
     optimize: int = 2,
 ) -> Program:
     """Compile the program in a file. Raises CompileError, or UsageError where the file cannot be read."""
-    return _compiled(read_source(path), params or {}, sizes or {}, optimize)
+    return _compiled(read_source(path), Folder.of(path), params or {}, sizes or {}, optimize)
 
 
 def compile_stored(
@@ -228,18 +231,23 @@ def compile_stored(
     sizes: Mapping[str, int],
     optimize: int,
 ) -> Program:
-    """Compile a program that a model file holds, its imports with it. Raises CompileError."""
+    """Compile a program that a model file holds, its imports with it, by path. Raises CompileError."""
     found = Diagnostics()
     source = source_from_text(name, text, found)
     if source is None:
         raise CompileError(*found.in_source_order())
-    return _compiled(source, params, sizes, optimize)
+    files: dict[str, SourceFile] = {}  # by text: a file was stored for every path that leads to it
+    kept = {path: files.setdefault(t, SourceFile(path, t, imported=True)) for path, t in imports.items()}
+    return _compiled(source, Kept(kept), params, sizes, optimize)
 
 
-def _compiled(source: SourceFile, params: Mapping[str, Param], sizes: Mapping[str, int], optimize: int) -> Program:
+def _compiled(
+    source: SourceFile, files: Files | None, params: Mapping[str, Param], sizes: Mapping[str, int], optimize: int
+) -> Program:
     level = _checked_level(optimize)
     found = Diagnostics()
-    architecture = build(parse(source, found), found, params=params, sizes=sizes)
+    tree = with_imports(parse(source, found), files, found)
+    architecture = build(tree, found, params=params, sizes=sizes)
     if architecture is None or found.failed:
         raise CompileError(*found.in_source_order())
     return Program(architecture, level, sizes=sizes, warnings=tuple(found.in_source_order()))

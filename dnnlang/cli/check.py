@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import Final
 
+from dnnlang.cli.output import rewrite
 from dnnlang.cli.parser import Parser, add_program_options
 from dnnlang.cli.programs import architecture_of
 from dnnlang.cli.show import show
 from dnnlang.diagnostics.diagnostic import Diagnostic, Diagnostics, Edit
 from dnnlang.errors import CompileError, UsageError
-from dnnlang.training.atomic import write_bytes
 
 EXAMPLE: Final = """example:
   dnnc check houses.dnn
@@ -71,16 +69,9 @@ def _fix(path: str, found: list[Diagnostic]) -> int:
     text = edits[0].span.source.text
     for edit in sorted(edits, key=lambda e: e.span.start, reverse=True):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]
-    mark = b"\xef\xbb\xbf" if Path(path).read_bytes().startswith(b"\xef\xbb\xbf") else b""
-    _write(path, mark + text.encode("utf-8"))
+    rewrite(path, text)
     return fixed
 
 
 def _overlap(edits: list[Edit], more: tuple[Edit, ...]) -> bool:
     return any(a.span.start <= b.span.end and b.span.start <= a.span.end for a in edits for b in more)
-
-
-def _write(path: str, content: bytes) -> None:
-    if not os.access(path, os.W_OK):
-        raise PermissionError(13, "it is not writable", path)
-    write_bytes(path, content)

@@ -24,20 +24,21 @@ EXAMPLE: Final = """example:
 """
 
 
-def _plan(program: Program) -> str:
-    return str(program)
+def _plan(program: Program, flat: bool) -> str:
+    return program.listing().text(flat=flat)
 
 
-def _json(program: Program) -> str:
+def _json(program: Program, _flat: bool) -> str:
     return program.to_json()
 
 
-FORMATS: Final[dict[str, Callable[[Program], str]]] = {"plan": _plan, "json": _json}
+FORMATS: Final[dict[str, Callable[[Program, bool], str]]] = {"plan": _plan, "json": _json}
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="a program, or a trained model")
     parser.add_argument("--emit", metavar="FORMAT", choices=FORMATS, default="plan", help="plan (default) or json")
+    parser.add_argument("--flat", action="store_true", help="write out every copy of a repeated body in the plan")
     parser.add_argument("-o", dest="output", metavar="PATH", help="write there instead of printing")
     add_program_options(parser)
 
@@ -45,7 +46,7 @@ def configure(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, inputs=(arguments.file,))
     program = _from_model(arguments) if arguments.file.endswith(MODEL) else open_program(arguments)
-    text = FORMATS[arguments.emit](program)
+    text = FORMATS[arguments.emit](program, arguments.flat)
     write_result(text if text.endswith("\n") else text + "\n", arguments.output)
     return 0
 

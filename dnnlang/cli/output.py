@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from codecs import BOM_UTF8
+from errno import EACCES
 from pathlib import Path
 
 from dnnlang.cli.parser import NO_ACCESS
 from dnnlang.errors import UsageError
-from dnnlang.training.atomic import refusal, write_text
+from dnnlang.training.atomic import refusal, write_bytes, write_text
 
 
 def write_result(text: str, path: str | None) -> None:
@@ -17,6 +20,18 @@ def write_result(text: str, path: str | None) -> None:
         return
     try:
         write_text(path, text)
+    except OSError as error:
+        raise UsageError(NO_ACCESS.at(None, f"cannot write `{path}`: {error.strerror or error}")) from None
+
+
+def rewrite(path: str, text: str) -> None:
+    """Put `text` in the place of a program; a byte order mark stays. Raises UsageError where that is refused."""
+    try:
+        with open(path, "rb") as file:
+            mark = BOM_UTF8 if file.read(len(BOM_UTF8)) == BOM_UTF8 else b""
+        if not os.access(path, os.W_OK):
+            raise PermissionError(EACCES, "it is not writable")
+        write_bytes(path, mark + text.encode("utf-8"))
     except OSError as error:
         raise UsageError(NO_ACCESS.at(None, f"cannot write `{path}`: {error.strerror or error}")) from None
 

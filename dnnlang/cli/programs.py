@@ -27,9 +27,10 @@ def architecture_of(
     """
     from dnnlang.graph.build import bind, build
     from dnnlang.syntax.files import read_source
+    from dnnlang.syntax.imports import Folder, with_imports
     from dnnlang.syntax.parser import parse
 
-    tree = parse(read_source(path), found)
+    tree = with_imports(parse(read_source(path), found), Folder.of(path), found)
     params, sizes = bind(tree, dict(defines), found)
     return build(tree, found, params=params, sizes=sizes), sizes
 

@@ -11,6 +11,7 @@ from dnnlang.primitives.values import Builder, Value
 from dnnlang.scalar.functions import Initializer, Loss, Optimizer
 from dnnlang.sizes import Size
 from dnnlang.source import SourceFile, Span
+from dnnlang.syntax.format import on_one_line
 
 if TYPE_CHECKING:
     import networkx
@@ -87,6 +88,11 @@ class Node:
     span: Span
     within: Copy | None = None
 
+    @property
+    def statement(self) -> str:
+        """The node as the program declares it, in the formatter's layout; empty if it does not."""
+        return on_one_line(self.span)
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -99,6 +105,21 @@ class Parameter:
     l2: Fraction | None  # None: the training settings' l2 where `penalized`, else nothing
     penalized: bool  # weights yes, biases no
     trainable: bool
+    span: Span
+    within: Copy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """Numbers that a node measures instead of training them, (k, 1), under their key (`running_mean[bn]`).
+
+    `initial` is what every entry is at first; None where the training data must be seen before anything can be
+    computed with it (`standardize`).
+    """
+
+    name: str
+    shape: tuple[Size, Size]
+    initial: Fraction | None
     span: Span
     within: Copy | None = None
 
@@ -163,7 +184,6 @@ class Architecture:
 
     source: SourceFile
     sources: tuple[SourceFile, ...]  # the file itself, then its imports
-    graph: networkx.DiGraph
     nodes: Mapping[str, Node]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -176,3 +196,14 @@ class Architecture:
     aliases: Mapping[str, str]  # other spellings of parameter and tensor indices: {"head": "4"}
     solved: Mapping[str, Size] = field(default_factory=dict)
     imports: Mapping[str, SourceFile] = field(default_factory=dict)  # by path from the program's folder
+    statistics: Mapping[str, Statistic] = field(default_factory=dict)
+    _graph: list[networkx.DiGraph] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def graph(self) -> networkx.DiGraph:
+        """The nodes and edges; made when first asked for: importing networkx takes longer than a check."""
+        if not self._graph:
+            from dnnlang.graph.network_graph import network_graph
+
+            self._graph.append(network_graph(self.nodes))
+        return self._graph[0]

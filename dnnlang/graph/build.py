@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from dnnlang.diagnostics import Diagnostic, Diagnostics, Rule, rule
+from dnnlang.graph.amount import MAX_NODES, Amount
 from dnnlang.graph.architecture import Architecture, Requirement
+from dnnlang.graph.blocks import check_blocks, uses
 from dnnlang.graph.definitions import Library
 from dnnlang.graph.draft import Draft
 from dnnlang.graph.elaborate import WRONG_INPUTS, Elaboration
+from dnnlang.graph.expand import Expander
 from dnnlang.graph.expectations import FALSE_RELATION, FALSE_SHAPE, Expectations
 from dnnlang.graph.finish import (
-    MAX_NODES,
     NETWORK_TOO_LARGE,
     Checked,
     check_amount,
@@ -21,26 +23,26 @@ from dnnlang.graph.finish import (
     finish,
     too_many_nodes,
 )
-from dnnlang.graph.kinds import Making
+from dnnlang.graph.kinds import INPUT, KINDS, Making
 from dnnlang.graph.kinds.elementwise import UNEQUAL_INPUTS
 from dnnlang.graph.kinds.sharing import SHARED_SHAPE
+from dnnlang.graph.located import Located
 from dnnlang.graph.losses import AMBIGUOUS_LOSS, LossDraft, read_losses, read_outputs
 from dnnlang.graph.nodetable import NO_NODE_ABOVE, NODE_BELOW
 from dnnlang.graph.params import Number, bind, evaluate_params, override_conflict, read_sizes
 from dnnlang.graph.reader import Reader
-from dnnlang.graph.scope import DimEntry, Scope, declare
+from dnnlang.graph.scope import BlockEntry, DimEntry, Scope, declare
 from dnnlang.graph.settings import PATIENCE_ALONE, read_settings
 from dnnlang.graph.solver import Equation, Solver
 from dnnlang.graph.tensors import UNKNOWN_TENSOR, Tensors
 from dnnlang.graph.values import TOO_LARGE
 from dnnlang.sizes import SizeError, symbol
 from dnnlang.source import Span
+from dnnlang.syntax.imports import with_imports
 from dnnlang.syntax.tree import (
-    BlockStatement,
     DefineStatement,
     ExpectRelation,
     ExpectShape,
-    ImportStatement,
     InputStatement,
     LossStatement,
     NodeStatement,
@@ -59,14 +61,6 @@ EMPTY = rule(
     why="There is nothing to compute. A whole program can be as short as `layer 1 sigmoid`.",
     wrong="input 3\n",
     right="input 3\nlayer 1 sigmoid\n",
-)
-NOT_YET = rule(
-    "DNN124",
-    "not-supported-yet",
-    "A part of the language that this version of the compiler does not have yet.",
-    why="`repeat`, `block` and `import` are read, but not expanded yet. Nothing is silently left out.",
-    wrong="repeat 3 { layer 5 relu }\nlayer 1 sigmoid\n",
-    right="layer 5 relu\nlayer 5 relu\nlayer 5 relu\nlayer 1 sigmoid\n",
 )
 
 GLOBAL: Final[tuple[Rule, ...]] = (
@@ -99,12 +93,13 @@ def build(
 
     `params` are values for params, in place of their defaults. `sizes` binds dims and open input sizes by the names
     that messages use (`n[0]`, `n[left]`, `d`), before anything is inferred. Where the parser left statements out, only
-    mistakes are added that correcting them cannot mend.
+    mistakes are added that correcting them cannot mend. Imports are read before, by `with_imports`.
     """
+    tree = with_imports(tree, None, found)
     if tree.complete:
-        return _Build(tree, found, params or {}, sizes or {}).run()
+        return _Build(tree, Located(found), params or {}, sizes or {}).run()
     own = Diagnostics()
-    _Build(tree, own, params or {}, sizes or {}).run()
+    _Build(tree, Located(own), params or {}, sizes or {}).run()
     for diagnostic in own.found:
         if diagnostic.rule not in GLOBAL and not _is_lost(diagnostic, tree.lost):
             found.add(diagnostic)
@@ -119,24 +114,26 @@ def _is_lost(diagnostic: Diagnostic, lost: frozenset[str]) -> bool:
 @dataclass(slots=True)
 class _Build:
     tree: Tree
-    found: Diagnostics
+    found: Located
     params: Mapping[str, Number]
     sizes: Mapping[str, int]
 
     def run(self) -> Architecture | None:
-        if self._refused():
+        if not self._computes_something():
             return None
         statements = self.tree.statements
         scope = Scope()
         declare(statements, scope, self.found)
+        blocks = check_blocks(scope.entries.values(), KINDS, self.found)
         library = Library.standard().extend(self._all(DefineStatement), self.found)
         reader = Reader(scope, library, self.found)
         params = evaluate_params(self._all(ParamStatement), reader, self.params)
+        if self._is_too_large(Amount(blocks, reader)):
+            return None
         dims = [entry for entry in scope.entries.values() if isinstance(entry, DimEntry)]
         solver = Solver(self.found, frozenset(d.name for d in dims))
         self._bind_dims(dims, solver)
-        elaboration = self._elaborate(reader, solver)
-        drafts, before = reader.nodes.drafts, elaboration.before
+        drafts, before = reader.nodes.drafts, self._expand(reader, solver, blocks)
         outputs = read_outputs(self._all(OutputStatement), reader, before)
         losses = read_losses(self._all(LossStatement), outputs, reader, before)
         settings = read_settings(self._all(TrainStatement), reader)
@@ -145,34 +142,36 @@ class _Build:
         requirements += check_sizes(drafts, solver, self.found)
         if self.found.failed or outputs is None or settings is None:
             return None
-        checked = Checked(self.tree.source, drafts, outputs, losses, settings, params, requirements)
+        checked = Checked(self.tree, drafts, outputs, losses, settings, params, requirements)
         return self._finish(checked, making)
 
-    def _refused(self) -> bool:
-        """Programs that are not worth reading any further."""
-        later = [s for s in self.tree.statements if isinstance(s, RepeatStatement | BlockStatement | ImportStatement)]
-        for statement in later:
-            word = statement.span.text.split(maxsplit=1)[0]
-            self.found.add(
-                NOT_YET.at(
-                    getattr(statement, "head", statement.span),
-                    f"`{word}` is not supported yet",
-                    help="write the nodes out, one line each",
-                )
-            )
-        if later:
+    def _computes_something(self) -> bool:
+        """Is there a statement that makes nodes?"""
+        if any(isinstance(s, NodeStatement | RepeatStatement) for s in self.tree.statements):
             return True
-        nodes = sum(isinstance(s, NodeStatement) for s in self.tree.statements)
-        source = self.tree.source
-        if nodes == 0:
-            declared = any(isinstance(s, InputStatement) for s in self.tree.statements)
-            message = "there is an input, but nothing is computed from it" if declared else "the program has no nodes"
-            self.found.add(
-                EMPTY.at(Span(source, 0, 0), message, help="write at least one node, for example `layer 1 sigmoid`")
-            )
-        elif nodes >= MAX_NODES:
-            self.found.add(too_many_nodes(nodes, self.tree.statements[0].span))
-        return nodes == 0 or nodes >= MAX_NODES
+        self._empty()
+        return False
+
+    def _is_too_large(self, amount: Amount) -> bool:
+        """Refuse a program of too many nodes before any is made."""
+        count, largest, most = 0, None, 0
+        for statement in self.tree.statements:
+            if isinstance(statement, NodeStatement) and statement.kind.id not in amount.blocks:
+                count += 1
+            elif isinstance(statement, NodeStatement | RepeatStatement):
+                made = amount.of(statement)
+                count += made
+                if made > most:
+                    largest, most = statement, made
+        if count >= MAX_NODES:
+            self.found.add(too_many_nodes(count, most, largest or self.tree.statements[0]))
+        return count >= MAX_NODES
+
+    def _empty(self) -> None:
+        declared = any(isinstance(s, InputStatement) for s in self.tree.statements)
+        message = "there is an input, but nothing is computed from it" if declared else "the program has no nodes"
+        span = Span(self.tree.source, 0, 0)
+        self.found.add(EMPTY.at(span, message, help="write at least one node, for example `layer 1 sigmoid`"))
 
     def _all(self, kind: type[Some]) -> list[Some]:
         return [s for s in self.tree.statements if isinstance(s, kind)]
@@ -186,14 +185,22 @@ class _Build:
                 conflict = override_conflict(dim.name, setting, dim.span)
                 solver.equate(Equation(symbol(dim.name), size, None, f"`{setting}` says so", conflict))
 
-    def _elaborate(self, reader: Reader, solver: Solver) -> Elaboration:
+    def _expand(self, reader: Reader, solver: Solver, blocks: Mapping[str, BlockEntry]) -> Mapping[int, Draft | None]:
+        """Make the drafts; the node above each statement that asks for one."""
         inputs = self._all(InputStatement)
         elaboration = Elaboration(reader, solver, self.sizes, several_inputs=len(inputs) > 1)
+        for entry in blocks.values():  # of those that are not used, too
+            for use in uses(entry.statement.body):
+                if use.kind.id not in KINDS and use.kind.id not in blocks:
+                    self.found.add(elaboration.unknown_kind(use.kind))
         if not inputs:
-            first = next(s for s in self.tree.statements if isinstance(s, NodeStatement))
-            elaboration.implied_input(first.kind.span)
-        elaboration.run(self.tree.statements)
-        return elaboration
+            first = next(s for s in self.tree.statements if isinstance(s, NodeStatement | RepeatStatement))
+            elaboration.implied_input(first.kind.span if isinstance(first, NodeStatement) else first.head)
+        expander = Expander(elaboration, blocks, self.found)
+        expander.run(self.tree.statements)
+        if all(draft.kind is INPUT for draft in reader.nodes.drafts):
+            self._empty()  # every body is repeated 0 times
+        return expander.before
 
     def _expect(
         self,

@@ -73,7 +73,8 @@ WRONG_DERIVATIVE = rule(
     "DNN407",
     "wrong-derivative",
     "The derivative stated by hand is not the derivative of the formula.",
-    why="Backward would compute something else than the slope of forward, and training would go astray without a message.",
+    why="Backward would compute something else than the slope of forward, and training would go astray without a "
+    "message.",
     wrong="define activation cube(z) = z^3 derivative 2 * z^2\nlayer 5 cube\nlayer 1 sigmoid\n",
     right="define activation cube(z) = z^3 derivative 3 * z^2\nlayer 5 cube\nlayer 1 sigmoid\n",
 )
@@ -124,6 +125,10 @@ class Library:
 
     def has(self, family: str, name: str) -> bool:
         return self._find(family, name) is not None
+
+    def is_activation(self, name: str) -> bool:
+        """Can it be used as one: a definition, or a function of one argument?"""
+        return self.has("activation", name) or (name in FUNCTIONS and 1 in FUNCTIONS[name].arities)
 
     def statement(self, family: str, name: str) -> DefineStatement | None:
         """The definition itself, for documentation and model files."""
@@ -185,7 +190,7 @@ class Library:
     def activation(self, use: Name | Call, numbers: Numbers, found: Diagnostics) -> Activation | None:
         """The activation that `use` names, with its options. None after a diagnostic."""
         name = use.id if isinstance(use, Name) else use.callee.id
-        if self._find("activation", name) is None and name in FUNCTIONS and 1 in FUNCTIONS[name].arities:
+        if self._find("activation", name) is None and self.is_activation(name):
             if isinstance(use, Call):
                 found.add(BAD_OPTIONS.at(use.span, f"`{name}` has no options", help=f"write `{name}` alone"))
                 return None

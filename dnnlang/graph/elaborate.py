@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dnnlang.diagnostics import Diagnostic, Edit, Fix, Label, rule
 from dnnlang.diagnostics.suggest import closest
+from dnnlang.graph.architecture import Copy
 from dnnlang.graph.draft import Draft
 from dnnlang.graph.given import Slot
 from dnnlang.graph.kinds import INPUT, KINDS, NodeKind, Shaping
@@ -16,22 +17,12 @@ from dnnlang.graph.nodetable import no_node_above
 from dnnlang.graph.origin import Open, Written, describe, trail_labels
 from dnnlang.graph.params import WRONG_OVERRIDE
 from dnnlang.graph.reader import Reader, text_of
-from dnnlang.graph.scope import NodeEntry
+from dnnlang.graph.scope import BlockEntry, NodeEntry
 from dnnlang.graph.solver import Equation, Solver
 from dnnlang.graph.values import TOO_LARGE
 from dnnlang.sizes import Size, SizeError, symbol
 from dnnlang.source import Span
-from dnnlang.syntax.tree import (
-    ExpectRelation,
-    ExpectShape,
-    InputStatement,
-    Keyword,
-    LossStatement,
-    Name,
-    NodeStatement,
-    OutputStatement,
-    Statement,
-)
+from dnnlang.syntax.tree import InputStatement, Keyword, Name, NodeStatement, RepeatStatement
 
 UNKNOWN_KIND = rule(
     "DNN110",
@@ -88,31 +79,20 @@ ELSEWHERE: Final = {
 
 @dataclass(slots=True)
 class Elaboration:
-    """Goes through statements in order and builds the drafts.
+    """Makes a draft of one statement at a time, in `reader.scope`, after `reader.previous`, in the copy `within`.
 
-    A body that is repeated, or a block that is used, is elaborated by the same method in a Scope of its own; only
-    `reader.scope` changes, so drafts, numbers and equations are those of the whole expanded program.
+    Drafts, numbers and equations are those of the whole expanded program.
     """
 
     reader: Reader
     solver: Solver
     sizes: Mapping[str, int]
     several_inputs: bool
-    before: dict[int, Draft | None] = field(default_factory=dict)
-    """The node above each `output`, `loss` and `expect`, by id of the statement: what `_` means there."""
+    within: Copy | None = None
     _shaping: Shaping = field(init=False)
 
     def __post_init__(self) -> None:
         self._shaping = Shaping(self.solver, self.reader)
-
-    def run(self, statements: Iterable[Statement]) -> None:
-        for statement in statements:
-            if isinstance(statement, NodeStatement):
-                self.reader.previous = self._node(statement)
-            elif isinstance(statement, InputStatement):
-                self.reader.previous = self._input(statement)
-            elif isinstance(statement, OutputStatement | LossStatement | ExpectShape | ExpectRelation):
-                self.before[id(statement)] = self.reader.previous
 
     def implied_input(self, span: Span) -> Draft:
         """The input of a program that declares none, named at the first node."""
@@ -124,7 +104,7 @@ class Elaboration:
 
     # ------------------------------------------------------------ inputs
 
-    def _input(self, statement: InputStatement) -> Draft:
+    def input(self, statement: InputStatement) -> Draft:
         number = self.reader.nodes.next_number("input") if self.several_inputs else 0
         alias = statement.alias.id if statement.alias is not None else None
         name = alias or (f"input[{number}]" if number else "X")
@@ -169,13 +149,16 @@ class Elaboration:
 
     # ------------------------------------------------------------ nodes
 
-    def _node(self, statement: NodeStatement) -> Draft:
+    def node(self, statement: NodeStatement) -> Draft:
+        """The node of a statement whose kind is no block."""
         kind = KINDS.get(statement.kind.id)
         if kind is None:
-            return self._unknown_kind(statement)
+            self.reader.found.add(self.unknown_kind(statement.kind))
+            return self.failed(statement.kind.id, statement)
         number = self.reader.nodes.next_number(kind.name)
         alias = statement.alias.id if statement.alias is not None else None
-        draft = Draft(alias or f"{kind.name}[{number}]", kind, number, statement.span, alias)
+        name = f"{kind.name}[{number}]" if alias is None or self.within is not None else alias
+        draft = Draft(name, kind, number, statement.span, alias, within=self.within)
         complete = self._sources(statement, draft)
         complete = self._operands(statement, draft) and complete
         for keyword in statement.keys:
@@ -198,9 +181,17 @@ class Elaboration:
         if isinstance(entry, NodeEntry) and entry.span == alias.span:
             entry.draft = draft
 
-    def _unknown_kind(self, statement: NodeStatement) -> Draft:
-        name = statement.kind
-        near = closest(name.id, list(KINDS))
+    def failed(self, name: str, statement: NodeStatement | RepeatStatement) -> Draft:
+        """Stands in for the value of a statement with a mistake, which has been reported."""
+        number = self.reader.nodes.next_number("")
+        alias = statement.alias.id if statement.alias is not None else None
+        draft = Draft(alias or name, UNKNOWN, number, statement.span, alias, within=self.within)
+        self._enter(draft, statement.alias)
+        return draft
+
+    def unknown_kind(self, name: Name) -> Diagnostic:
+        kinds = [*self.reader.scope.names(BlockEntry), *KINDS]
+        near = closest(name.id, kinds)
         library = self.reader.library
         fix = None
         other = ELSEWHERE.get(name.id.lower())
@@ -212,27 +203,29 @@ class Elaboration:
         elif library.has("activation", name.id):
             advice = f"`{name.id}` is an activation: write `apply {name.id}`, or `layer 5 {name.id}`"
         else:
-            advice = f"there are {', '.join(f'`{k}`' for k in KINDS)}"
-        self.reader.found.add(UNKNOWN_KIND.at(name.span, f"there is no kind of node `{name.id}`", help=advice, fix=fix))
-        alias = statement.alias.id if statement.alias is not None else None
-        draft = Draft(alias or name.id, UNKNOWN, self.reader.nodes.next_number(""), statement.span, alias)
-        self._enter(draft, statement.alias)
-        return draft
+            advice = f"there are {', '.join(f'`{k}`' for k in kinds)}"
+        return UNKNOWN_KIND.at(name.span, f"there is no kind of node `{name.id}`", help=advice, fix=fix)
 
-    def _sources(self, statement: NodeStatement, draft: Draft) -> bool:
-        """Fill in `inputs` and `places`. False if something is wrong with them."""
+    def sources(self, statement: NodeStatement) -> tuple[Draft, ...] | None:
+        """The nodes that go into a node or block; None after a diagnostic."""
         if statement.sources is None:
             previous = self.reader.previous
             if previous is None:
-                self.reader.found.add(no_node_above(statement.kind))
-                return False
-            draft.inputs, draft.places = (previous,), (statement.kind.span,)
-        else:
-            sources = [self.reader.node(reference) for reference in statement.sources]
-            present = tuple(source for source in sources if source is not None)
-            if len(present) < len(sources):
-                return False
-            draft.inputs, draft.places = present, tuple(reference.span for reference in statement.sources)
+                self.reader.found.add(no_node_above(statement.kind, self.reader.scope))
+                return None
+            return (previous,)
+        found = [self.reader.node(reference) for reference in statement.sources]
+        present = tuple(source for source in found if source is not None)
+        return present if len(present) == len(found) else None
+
+    def _sources(self, statement: NodeStatement, draft: Draft) -> bool:
+        """Fill in `inputs` and `places`. False if something is wrong with them."""
+        sources = self.sources(statement)
+        if sources is None:
+            return False
+        draft.inputs = sources
+        places = statement.sources
+        draft.places = (statement.kind.span,) if places is None else tuple(reference.span for reference in places)
         kind, count = draft.kind, len(draft.inputs)
         if kind.least <= count and (kind.most is None or count <= kind.most):
             return True

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from dnnlang.diagnostics import Diagnostic, Label, rule
 from dnnlang.graph.architecture import Requirement
 from dnnlang.graph.draft import Draft
+from dnnlang.graph.names import SizeNames
 from dnnlang.graph.origin import told, trail_labels
-from dnnlang.graph.reader import Reader, SizeNames, decimal, text_of
+from dnnlang.graph.reader import Reader, decimal, text_of
 from dnnlang.graph.solver import Equation, Solver
 from dnnlang.graph.tensors import Tensor, Tensors
 from dnnlang.graph.values import Refusal, Value, value_of

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-import networkx
-
 from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
+from dnnlang.graph.amount import MAX_NODES
 from dnnlang.graph.architecture import Architecture, Node, Parameter, Requirement, Settings
 from dnnlang.graph.draft import Draft
 from dnnlang.graph.kinds import Making
 from dnnlang.graph.kinds.layer import LayerDetail
+from dnnlang.graph.located import Located
 from dnnlang.graph.losses import LossDraft, loss_uses
 from dnnlang.graph.origin import describe, param_notes, trail_labels
 from dnnlang.graph.reader import SIZE_BELOW_ONE
@@ -22,7 +22,6 @@ from dnnlang.graph.values import TOO_LARGE
 from dnnlang.sizes import (
     LIMIT,
     InexactError,
-    M,
     Polynomial,
     Size,
     SizeError,
@@ -34,10 +33,10 @@ from dnnlang.sizes import (
     multiply,
     symbols,
 )
-from dnnlang.source import SourceFile, Span
+from dnnlang.source import Span
+from dnnlang.syntax.tree import RepeatStatement, Statement, Tree
 
 MAX_BYTES: Final = 2**40
-MAX_NODES: Final = 1_000_000
 
 NETWORK_TOO_LARGE = rule(
     "DNN208",
@@ -54,7 +53,7 @@ NETWORK_TOO_LARGE = rule(
 class Checked:
     """Everything that is known when all statements have been read without an error."""
 
-    source: SourceFile
+    tree: Tree
     drafts: Sequence[Draft]
     outputs: Sequence[Draft]
     losses: Sequence[LossDraft]
@@ -63,7 +62,7 @@ class Checked:
     requirements: Sequence[Requirement]
 
 
-def check_sizes(drafts: Iterable[Draft], solver: Solver, found: Diagnostics) -> list[Requirement]:
+def check_sizes(drafts: Iterable[Draft], solver: Solver, found: Located) -> list[Requirement]:
     """That no size is certain to be below 1. What depends on open sizes comes back as requirements."""
     needed: dict[tuple[Size, str, Size], Requirement] = {}
 
@@ -74,7 +73,8 @@ def check_sizes(drafts: Iterable[Draft], solver: Solver, found: Diagnostics) -> 
     for draft in drafts:
         if draft.units is None or (isinstance(draft.units, int) and draft.units >= 1):
             continue
-        units = _resolved(draft, solver, found)
+        with found.at(draft.within):
+            units = _resolved(draft, solver, found)
         if units is None or isinstance(units, int):
             continue
         if not at_least(units, 1):
@@ -86,7 +86,8 @@ def check_sizes(drafts: Iterable[Draft], solver: Solver, found: Diagnostics) -> 
         span = binding.equation.span
         if at_least(0, size):
             message = f"{name} would have to be {size}, and a size is at least 1"
-            found.add(SIZE_BELOW_ONE.at(span, message, help=f"{name} follows from {binding.equation.reason}"))
+            with found.at(binding.equation.within):
+                found.add(SIZE_BELOW_ONE.at(span, message, help=f"{name} follows from {binding.equation.reason}"))
         elif isinstance(size, Polynomial) and span is not None and not at_least(size, 1):
             need(size, ">=", 1, span)
     for equation, left, right in solver.leftovers():
@@ -137,16 +138,16 @@ def finish(checked: Checked, making: Making) -> Architecture:
             draft.kind.value_name(draft),
             detail,
             draft.span,
+            draft.within,
         )
-        if draft.alias is not None and isinstance(detail, LayerDetail):
-            aliases[draft.alias] = str(detail.l)
-    solver = making.solver
+        if draft.alias == draft.name and isinstance(detail, LayerDetail):
+            aliases[draft.name] = str(detail.l)
+    solver, tree = making.solver, checked.tree
     solved = {name: solver.resolve(binding.size) for name, binding in solver.bindings.items()}
     requirements = tuple(_resolved_requirement(r, solver) for r in checked.requirements)
     return Architecture(
-        source=checked.source,
-        sources=(checked.source,),
-        graph=network_graph(nodes),
+        source=tree.source,
+        sources=(tree.source, *dict.fromkeys(tree.imports.values())),
         nodes=nodes,
         inputs=tuple(d.name for d in checked.drafts if d.kind.name == "input"),
         outputs=tuple(d.name for d in checked.outputs),
@@ -158,36 +159,22 @@ def finish(checked: Checked, making: Making) -> Architecture:
         requirements=requirements,
         aliases=aliases,
         solved=solved,
+        imports=tree.imports,
+        statistics=making.statistics,
     )
 
 
-def network_graph(nodes: Mapping[str, Node]) -> networkx.DiGraph:
-    """The nodes and edges, with the attributes that Architecture promises."""
-    graph = networkx.DiGraph()
-    for name, node in nodes.items():
-        attributes: dict[str, object] = {"data": node, "kind": node.kind.name, "shape": (node.units, M)}
-        detail = node.detail
-        if isinstance(detail, LayerDetail):
-            attributes["l"] = detail.l
-            attributes["W"] = (node.units, nodes[node.inputs[0]].units)
-            if detail.b is not None:
-                attributes["b"] = (node.units, 1)
-        graph.add_node(name, **attributes)
-        if len(node.inputs) == 1:
-            graph.add_edge(node.inputs[0], name, operands=(0,))
-            continue
-        positions: dict[str, list[int]] = {}
-        for position, source in enumerate(node.inputs):
-            positions.setdefault(source, []).append(position)
-        for source, at in positions.items():
-            graph.add_edge(source, name, operands=tuple(at))
-    return graph
-
-
-def too_many_nodes(count: int, span: Span) -> Diagnostic:
-    return NETWORK_TOO_LARGE.at(
-        span, f"the program has {count:,} nodes, and {MAX_NODES:,} are too many", help="make it smaller"
-    )
+def too_many_nodes(count: int, most: int, largest: Statement) -> Diagnostic:
+    """`largest` is the statement that makes most of the nodes, of which not all may have been counted."""
+    notes = []
+    if isinstance(largest, RepeatStatement):
+        span, what = largest.head, f"this `repeat` makes {most:,} of them, or more"
+    else:
+        span, what = largest.span, f"this use makes {most:,} of them, or more"
+    if most > 1:
+        notes = [what, "a copy of a body counts as one node at least, and copies inside copies multiply"]
+    message = f"the program has {count:,} nodes or more, and fewer than {MAX_NODES:,} are allowed"
+    return NETWORK_TOO_LARGE.at(span, message, notes=notes, help="make it smaller")
 
 
 # ---------------------------------------------------------------- parts

@@ -39,8 +39,9 @@ WRONG_CALL = rule(
     "DNN411",
     "wrong-call-in-formula",
     "A function in a formula is called with the wrong number of arguments, or where it has no meaning.",
-    why="Every function has a fixed form: `exp(x)`, `max(a, b)`, or `max(x)` over the units of a column, `where(c, a, b)`. "
-    "Random draws have a meaning in an initializer only, and reductions none in an optimizer, which works entry by entry.",
+    why="Every function has a fixed form: `exp(x)`, `max(a, b)`, or `max(x)` over the units of a column, "
+    "`where(c, a, b)`. Random draws have a meaning in an initializer only, and reductions none in an optimizer, which "
+    "works entry by entry.",
     wrong="define activation steep(z) = exp(z, 2)\nlayer 5 steep\nlayer 1 sigmoid\n",
     right="define activation steep(z) = exp(2 * z)\nlayer 5 steep\nlayer 1 sigmoid\n",
 )

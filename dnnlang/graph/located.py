@@ -27,16 +27,15 @@ class Located(Diagnostics):
         self._repeated = 0
 
     def add(self, diagnostic: Diagnostic) -> None:
-        if self.within is None:
-            self.found.append(diagnostic)
-            return
         span = diagnostic.span
         key = (diagnostic.code, span and span.source, span.start if span is not None else 0)
-        if key in self._seen:
+        if key in self._seen and self.within is not None:
             self._repeated += 1
             return
         self._seen.add(key)
-        self.found.append(replace(diagnostic, labels=(*diagnostic.labels, *use_labels(self.within))))
+        if self.within is not None:
+            diagnostic = replace(diagnostic, labels=(*diagnostic.labels, *use_labels(self.within)))
+        self.found.append(diagnostic)
 
     @property
     def tired(self) -> bool:

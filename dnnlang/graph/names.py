@@ -17,7 +17,7 @@ from dnnlang.graph.scope import (
     line_of,
 )
 from dnnlang.graph.values import Refusal, Value
-from dnnlang.graph.walk import names_in
+from dnnlang.graph.walk import text_of
 from dnnlang.scalar.functions import Activation
 from dnnlang.sizes import Polynomial, symbol, symbols
 from dnnlang.syntax.tree import Index, Name
@@ -42,6 +42,7 @@ WRONG_SORT = rule(
     wrong="layer 64 relu as h\nlayer h relu\nlayer 1 sigmoid\n",
     right="param width = 64\nlayer width relu as h\nlayer width relu\nlayer 1 sigmoid\n",
 )
+
 
 @dataclass(slots=True)
 class SizeNames:
@@ -123,11 +124,10 @@ class SizeNames:
                 f"`{name.id}` cannot stand in a size or setting",
                 help="`m`, `L` and `parameters` stand only in `expect`",
             )
-        return UNKNOWN_NAME.at(
-            name.span,
-            f"there is no {self.nouns} `{name.id}`",
-            help=f"declare it: `param {name.id} = 64`, or `dim {name.id}` if it is known only on loading",
-        )
+        advice = f"declare it: `param {name.id} = 64`, or `dim {name.id}` if it is known only on loading"
+        if reader.scope.block is not None:
+            advice = f"hand it to the block, with a parameter `{name.id}`, or declare `param {name.id} = 64`"
+        return UNKNOWN_NAME.at(name.span, f"there is no {self.nouns} `{name.id}`", help=advice)
 
 
 @dataclass(slots=True)
@@ -152,7 +152,7 @@ class NumberNames(SizeNames):
 
     def unknown(self, name: Name) -> Diagnostic:
         diagnostic = SizeNames.unknown(self, name)
-        if diagnostic.rule is not UNKNOWN_NAME or diagnostic.fix is not None:
+        if diagnostic.rule is not UNKNOWN_NAME or diagnostic.fix is not None or self.reader.scope.block is not None:
             return diagnostic
         return UNKNOWN_NAME.at(
             name.span, f"there is no param `{name.id}`", help=f"declare it: `param {name.id} = 0.1`, or write a number"
@@ -175,6 +175,13 @@ class ArgumentNames(SizeNames):
         )
 
     def unknown(self, name: Name) -> Diagnostic:
+        for family, noun in (("init", "an initializer"), ("loss", "a loss"), ("optimizer", "an optimizer")):
+            if self.reader.library.has(family, name.id):
+                return WRONG_SORT.at(
+                    name.span,
+                    f"`{name.id}` is {noun}, and a block is handed sizes, numbers and activations",
+                    help="write it in the body of the block",
+                )
         near = closest(name.id, self.reader.library.names("activation"))
         closer = closest(name.id, list(self.reader.scope.names(*NUMBERS, DimEntry)))
         if near is None or closer is not None:

@@ -22,10 +22,11 @@ BAD_ASSIGNMENT = rule(
     "DNN413",
     "malformed-optimizer",
     "The body of an optimizer assigns what it may not, or never assigns w.",
-    why="An optimizer makes a new w from w, its gradient g, the learning rate `rate` and the step `t`. Options, `rate` and "
-    "`t` are given from outside, and a body that leaves w alone would train nothing.",
+    why="An optimizer makes a new w from w, its gradient g, the learning rate `rate` and the step `t`. Options, `rate` "
+    "and `t` are given from outside, and a body that leaves w alone would train nothing.",
     wrong="define optimizer still(w, g) { v = g }\nlayer 5 relu\nlayer 1 sigmoid\ntrain { optimizer still }\n",
-    right="define optimizer plain(w, g) { w = w - rate * g }\nlayer 5 relu\nlayer 1 sigmoid\ntrain { optimizer plain }\n",
+    right="define optimizer plain(w, g) { w = w - rate * g }\n"
+    "layer 5 relu\nlayer 1 sigmoid\ntrain { optimizer plain }\n",
 )
 
 

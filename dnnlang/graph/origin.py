@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dnnlang.diagnostics import Label
-from dnnlang.graph.scope import DimEntry, ParamEntry, Scope, line_of
-from dnnlang.graph.walk import names_in
+from dnnlang.graph.scope import ArgumentEntry, CounterEntry, DimEntry, Entry, ParamEntry, Scope, line_of
+from dnnlang.graph.values import shown
+from dnnlang.graph.walk import names_in, text_of
+from dnnlang.scalar.functions import Activation
 from dnnlang.sizes import Size
 from dnnlang.source import Span
 from dnnlang.syntax.tree import Expression, Name, Number
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 60  # characters of source text quoted in a message
 _MOST_LABELS: Final = 4  # steps of inference shown
+_MOST_WRITTEN: Final = 100  # places looked at for params to explain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,12 +100,23 @@ def _describe_written(value: Size, origin: Written, solver: Solver) -> str:
     entry = origin.scope.find(expression.id)
     if isinstance(entry, ParamEntry):
         return f"{value} = {entry.name}, {entry.set_where()}"
+    if isinstance(entry, CounterEntry):
+        return f"{value} = {entry.name}, the counter on {line_of(entry.span)}"
+    if isinstance(entry, ArgumentEntry):
+        return f"{value} = {entry.name}, {_handed(entry)}"
     binding = solver.bindings.get(expression.id)
     if binding is not None:
         return f"{value} = {expression.id}, because {binding.equation.reason}"
     if isinstance(entry, DimEntry):
         return f"{value}, a dim declared on {line_of(entry.span)}"
     return str(value)
+
+
+def _handed(entry: ArgumentEntry) -> str:
+    """`handed over as `2 * width` on line 15`."""
+    if entry.use is None:
+        return f"the default on {line_of(entry.expression.span)}"
+    return f"handed over as `{text_of(entry.expression)}` on {line_of(entry.use)}"
 
 
 def quoted_head(origin: Written) -> str:
@@ -117,13 +131,15 @@ def source_text(span: Span) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def size_as_written(size: Size, origin: Origin | None, solver: Solver) -> str:
-    """The size as the user would write it in another place: `width`, else the number or formula."""
+def size_as_written(size: Size, origin: Origin | None, solver: Solver, scope: Scope) -> str:
+    """The size as the user would write it in another place, with the names of `scope`: `width`, else the number."""
     while isinstance(origin, SameAs):
         origin = origin.node.origin
     value = solver.resolve(size)
     if isinstance(origin, Written) and isinstance(origin.expression, Name):
-        return origin.expression.id
+        name = origin.expression.id
+        if origin.scope.find(name) is scope.find(name):
+            return name
     return str(value)
 
 
@@ -139,20 +155,50 @@ def trail_labels(solver: Solver, sizes: Iterable[Size]) -> list[Label]:
 def param_notes(origins: Iterable[Origin | None]) -> list[str]:
     """`width = 64, set on line 5` for every param in the written sizes, unless it is the whole of one of them."""
     written = [w for origin in origins for w in _written(origin)]
-    told = {w.expression.id for w in written if isinstance(w.expression, Name)}
+    return number_notes([(w.expression, w.scope) for w in written], whole_told=True)
+
+
+def number_notes(expressions: Iterable[tuple[Expression, Scope]], *, whole_told: bool = False) -> list[str]:
+    """What the names in expressions stand for, and where that is set: params, counters, parameters of blocks.
+
+    What was handed to a block is followed to the params in it. `whole_told`: an expression that is just a name has
+    been told about.
+    """
+    queue = list(expressions)
+    known = {scope.find(e.id) for e, scope in queue if isinstance(e, Name)} if whole_told else set()
+    seen: set[Entry] = set()
     notes: dict[str, None] = {}
-    for origin in written:
-        for name in names_in(origin.expression):
-            entry = origin.scope.find(name.id)
-            if isinstance(entry, ParamEntry) and entry.value is not None and name.id not in told:
-                notes[f"{entry.name} = {entry.value}, {entry.set_where()}"] = None
+    for expression, scope in queue:  # grows while it is walked through
+        for name in names_in(expression):
+            entry = scope.find(name.id)
+            if not isinstance(entry, ParamEntry | CounterEntry | ArgumentEntry) or entry in seen:
+                continue
+            seen.add(entry)
+            if isinstance(entry, ArgumentEntry):
+                queue.append((entry.expression, entry.scope))
+            value = entry.value
+            if entry in known or value is None or isinstance(value, Activation):
+                continue
+            if isinstance(entry, ParamEntry):
+                notes[f"{entry.name} = {shown(value)}, {entry.set_where()}"] = None
+            elif isinstance(entry, ArgumentEntry):
+                notes[f"{entry.name} = {shown(value)}, {_handed(entry)}"] = None
+            else:
+                notes[f"{entry.name} = {value}, the counter on {line_of(entry.span)}"] = None
     return list(notes)
 
 
 def _written(origin: Origin | None) -> list[Written]:
-    """The written sizes that a size is made of."""
-    while isinstance(origin, SameAs):
-        origin = origin.node.origin
-    if isinstance(origin, Stacked):
-        return [w for node in origin.nodes[:_MOST_LABELS] for w in _written(node.origin)]
-    return [origin] if isinstance(origin, Written) else []
+    """The written sizes that a size is made of; of a tall stack the last ones."""
+    found: list[Written] = []
+    queue, seen = [origin], 0
+    while queue and seen < _MOST_WRITTEN:
+        origin = queue.pop(0)
+        seen += 1
+        while isinstance(origin, SameAs):
+            origin = origin.node.origin
+        if isinstance(origin, Stacked):
+            queue.extend(node.origin for node in origin.nodes[:_MOST_LABELS])
+        elif isinstance(origin, Written):
+            found.append(origin)
+    return found

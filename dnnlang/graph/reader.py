@@ -7,28 +7,19 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from dnnlang.diagnostics import Diagnostic, Diagnostics, Edit, Fix, Label, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
 from dnnlang.errors import InternalError
 from dnnlang.graph.definitions import Library
+from dnnlang.graph.names import WRONG_SORT, ArgumentNames, NumberNames, SizeNames
 from dnnlang.graph.nodetable import NodeTable, find_node
 from dnnlang.graph.origin import number_notes
-from dnnlang.graph.scope import (
-    NOUNS,
-    NUMBERS,
-    ArgumentEntry,
-    BlockEntry,
-    CounterEntry,
-    DimEntry,
-    NodeEntry,
-    ParamEntry,
-    Scope,
-    line_of,
-)
-from dnnlang.graph.values import Refusal, Value, value_of
+from dnnlang.graph.scope import ArgumentEntry, Scope
+from dnnlang.graph.values import Refusal, Value, shown, value_of
+from dnnlang.graph.values import decimal as decimal
 from dnnlang.graph.walk import names_in
+from dnnlang.graph.walk import text_of as text_of
 from dnnlang.scalar.functions import Activation, Initializer
-from dnnlang.sizes import Polynomial, Size, at_least, symbol, symbols
+from dnnlang.sizes import Polynomial, Size, at_least
 from dnnlang.syntax.tree import Call, Expression, Index, Name
 
 if TYPE_CHECKING:
@@ -141,7 +132,7 @@ class Reader:
         self.found.add(
             WRONG_SORT.at(
                 expression.span,
-                f"`{entry.name}` is {_shown(entry.value)} here, and an activation belongs here",
+                f"`{entry.name}` is {shown(entry.value)} here, and an activation belongs here",
                 labels=[Label(entry.expression.span, f"the value of `{entry.name}`")],
                 help="hand over an activation such as `relu`",
             )
@@ -197,19 +188,12 @@ class Reader:
         )
 
 
-def text_of(expression: Expression) -> str:
-    """The expression as it stands, on one line and shortened."""
-    text = " ".join(expression.span.text.split())
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
 def _not_a_size(expression: Expression, value: Value, scope: Scope) -> Diagnostic:
-    shown = _shown(value)
-    notes = number_notes(expression, scope)
+    notes = number_notes([(expression, scope)])
     if isinstance(value, Fraction):
-        message, advice = f"a size is a whole number, not {shown}", f"write {max(1, round(value))}"
+        message, advice = f"a size is a whole number, not {shown(value)}", f"write {max(1, round(value))}"
     else:
-        message, advice = f"a size is at least 1, not {shown}", "write how many units there are, 1 or more"
+        message, advice = f"a size is at least 1, not {shown(value)}", "write how many units there are, 1 or more"
     if notes:
         advice = "change the param, or the formula"
     return SIZE_BELOW_ONE.at(expression.span, message, notes=notes, help=advice)

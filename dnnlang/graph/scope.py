@@ -156,7 +156,7 @@ class Scope:
 
     def without_nodes(self) -> Scope:
         """What the bodies of blocks see of this scope."""
-        entries = {name: entry for name, entry in self.entries.items() if not isinstance(entry, NodeEntry)}
+        entries: dict[str, Entry] = {n: e for n, e in self.entries.items() if not isinstance(e, NodeEntry)}
         return Scope(None, entries, self.refused, None, self)
 
     def find(self, name: str) -> Entry | None:
@@ -189,7 +189,7 @@ def declare(statements: Iterable[Statement], scope: Scope, found: Diagnostics) -
             continue
         first = scope.entries.get(name.id)
         if first is not None:
-            found.add(_duplicate(name, first))
+            found.add(duplicate(name, first))
             continue
         scope.entries[name.id] = _entry(statement, name)
 
@@ -232,7 +232,7 @@ def _entry(statement: Statement, name: Name) -> Entry:
     return NodeEntry(name.id, name.span)
 
 
-def _duplicate(name: Name, first: Entry) -> Diagnostic:
+def duplicate(name: Name, first: Entry) -> Diagnostic:
     return DUPLICATE.at(
         name.span,
         f"`{name.id}` is already the name of a {NOUNS[type(first)]}",

@@ -29,6 +29,12 @@ def expressions(root: Expression) -> Iterator[Expression]:
             stack.extend(reversed(children(expression)))
 
 
+def text_of(expression: Expression) -> str:
+    """The expression as it stands, on one line and shortened."""
+    text = " ".join(expression.span.text.split())
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
 def names_in(root: Expression) -> list[Name]:
     """Every name that stands for a value, in order."""
     return [e for e in expressions(root) if isinstance(e, Name)]

@@ -17,7 +17,7 @@ def propagate_copies(plan: Plan) -> Plan:
     A source that only the copy reads takes on the copy's name: A[2] = W[2] A[1] + b[2], and dZ[2] where
     dA[2] arrived, are what the lesson would write for a linear layer.
     """
-    copies = [i for i in plan.instructions if isinstance(i.primitive, Map) and i.primitive.is_copy]
+    copies = [i for i in plan.instructions if _copies(i)]
     if not copies:
         return plan
     renamed = _names(copies, plan)
@@ -26,6 +26,14 @@ def propagate_copies(plan: Plan) -> Plan:
     updates = tuple(_rewritten(plan.updates, renamed))
     outputs = {name: renamed.get(v, v) for name, v in plan.outputs.items()}
     return replace(plan, forward=forward, backward=backward, updates=updates, outputs=outputs)
+
+
+def _copies(instruction: Instruction) -> bool:
+    """Not where one column becomes a column for each sample."""
+    primitive = instruction.primitive
+    if not isinstance(primitive, Map) or not primitive.is_copy:
+        return False
+    return instruction.inputs[0].shape == instruction.output.shape
 
 
 def _names(copies: list[Instruction], plan: Plan) -> dict[Value, Value]:
@@ -46,7 +54,7 @@ def _names(copies: list[Instruction], plan: Plan) -> dict[Value, Value]:
 
 def _rewritten(instructions: Iterable[Instruction], renamed: dict[Value, Value]) -> Iterable[Instruction]:
     for instruction in instructions:
-        if isinstance(instruction.primitive, Map) and instruction.primitive.is_copy:
+        if _copies(instruction):
             continue
         touched = not renamed.keys().isdisjoint(instruction.inputs) or instruction.output in renamed
         if not touched:

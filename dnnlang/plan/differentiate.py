@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from dnnlang.graph.architecture import Parameter
 from dnnlang.plan.ir import Instruction, Plan
 from dnnlang.primitives.fill import Zeros
 from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.penalty import Penalty
 from dnnlang.primitives.primitive import Contribution, Primitive
 from dnnlang.primitives.values import Role, Value
-from dnnlang.source import Span
 
 
 def differentiate(plan: Plan) -> Plan:
@@ -30,7 +31,7 @@ class _Sweep:
     def __init__(self, plan: Plan) -> None:
         trained = [p for p in plan.architecture.parameters.values() if p.trainable]
         self.backward: list[Instruction] = []
-        self._trained = {plan.parameters[p.name]: p.span for p in trained}
+        self._trained = {plan.parameters[p.name]: p for p in trained}
         self._wanted = _wanted(plan.forward, set(self._trained))
         self._gradients: dict[Value, Value] = {}
         self._penalties: dict[Value, Instruction] = {}
@@ -50,16 +51,16 @@ class _Sweep:
             upstream = output  # dJ/dJ = 1: nothing to compute
         wanted = self._wanted.__contains__
         for contribution in primitive.derivative(instruction.inputs, output, upstream, wanted):
-            self._add(contribution, instruction.span)
+            self._add(contribution, instruction)
         for weights in self._first_use.get(instruction, ()):
             self._penalize(weights)
 
     def finish(self) -> None:
         for weights in list(self._penalties):
             self._penalize(weights)
-        for parameter, span in self._trained.items():
+        for parameter, declared in self._trained.items():
             if parameter not in self._gradients:
-                self._append(parameter, Zeros(parameter.shape), (), 0, span)
+                self._append(parameter, Zeros(parameter.shape), (), 0, declared)
 
     def of_parameters(self) -> dict[str, Value]:
         return {parameter.name: self._gradients[parameter] for parameter in self._trained}
@@ -70,22 +71,23 @@ class _Sweep:
             return
         wanted = self._wanted.__contains__
         for c in penalty.primitive.derivative(penalty.inputs, penalty.output, penalty.output, wanted):
-            self._add(c, penalty.span)
+            self._add(c, penalty)
 
-    def _add(self, contribution: Contribution, span: Span | None) -> None:
+    def _add(self, contribution: Contribution, asked: Instruction) -> None:
         so_far = self._gradients.get(contribution.of)
         if so_far is None:
-            self._append(contribution.of, contribution.primitive, contribution.inputs, 0, span)
+            self._append(contribution.of, contribution.primitive, contribution.inputs, 0, asked)
             return
         primitive = contribution.primitive.accumulating()
-        self._append(contribution.of, primitive, (*contribution.inputs, so_far), so_far.version + 1, span)
+        self._append(contribution.of, primitive, (*contribution.inputs, so_far), so_far.version + 1, asked)
 
     def _append(
-        self, of: Value, primitive: Primitive, inputs: tuple[Value, ...], version: int, span: Span | None
+        self, of: Value, primitive: Primitive, inputs: tuple[Value, ...], version: int, asked: Instruction | Parameter
     ) -> None:
+        """An instruction for the gradient of `of`; `asked` says where in the program it comes from."""
         role = Role.GRADIENT if of.role is Role.PARAMETER else Role.DELTA
         gradient = Value(f"d{of.name}", of.shape, role, version)
-        self.backward.append(Instruction(primitive, inputs, (gradient,), span))
+        self.backward.append(Instruction(primitive, inputs, (gradient,), asked.span, asked.within))
         self._gradients[of] = gradient
 
 
@@ -98,7 +100,7 @@ def _wanted(forward: tuple[Instruction, ...], trained: set[Value]) -> set[Value]
     return wanted
 
 
-def _first_use(forward: tuple[Instruction, ...], trained: dict[Value, Span]) -> dict[Instruction, list[Value]]:
+def _first_use(forward: tuple[Instruction, ...], trained: Mapping[Value, Parameter]) -> dict[Instruction, list[Value]]:
     """For each instruction the parameters that no earlier one reads: their gradients are complete after it."""
     seen: set[Value] = set()
     first: dict[Instruction, list[Value]] = {}

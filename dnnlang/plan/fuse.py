@@ -45,4 +45,4 @@ def _together(first: Instruction, second: Instruction) -> Instruction:
     assert isinstance(slope, Map)
     end = len(first.inputs) - (1 if product.accumulate else 0)
     inputs = (*first.inputs[:end], *second.inputs[1:], *first.inputs[end:])
-    return Instruction(replace(product, epilogue=slope), inputs, second.outputs, second.span)
+    return Instruction(replace(product, epilogue=slope), inputs, second.outputs, second.span, second.within)

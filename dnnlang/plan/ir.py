@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dnnlang.graph.architecture import Architecture
+from dnnlang.graph.architecture import Architecture, Copy
 from dnnlang.primitives.primitive import Primitive
 from dnnlang.primitives.values import Role, Value
 from dnnlang.sizes import M, Size
@@ -26,7 +26,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instruction:
-    """`outputs` = `primitive` of `inputs`. `span` is the statement that asked for it.
+    """`outputs` = `primitive` of `inputs`. `span` is the statement that asked for it, in the copy `within` of a body.
 
     All primitives have one output, except those that change several persistent values at once (Clip, Update).
     """
@@ -35,6 +35,7 @@ class Instruction:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     span: Span | None
+    within: Copy | None = None
 
     @property
     def output(self) -> Value:
@@ -60,8 +61,8 @@ class Plan:
 
     `places` gives the slot number of each value that lies in one; an instruction works in place where its
     output has the slot of one of its inputs. Mappings go from names to values: what the caller brings
-    (`inputs`, `targets`), what persists (`parameters`, `state` under names like `v/W[1]`), and the results
-    (`outputs`, alive at the end of the forward part; `loss`; `gradients` by the name of the parameter).
+    (`inputs`, `targets`), what persists (`parameters`, `statistics`, `state` under names like `v/W[1]`), and the
+    results (`outputs`, alive at the end of the forward part; `loss`; `gradients` by the name of the parameter).
     """
 
     architecture: Architecture
@@ -81,6 +82,7 @@ class Plan:
     slots: tuple[Slot, ...] = ()
     places: Mapping[Value, int] = field(default_factory=dict)
     passes: tuple[str, ...] = ()
+    statistics: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:

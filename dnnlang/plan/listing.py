@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
+from itertools import pairwise, zip_longest
 from typing import Final
 
 from dnnlang.diagnostics import rule
 from dnnlang.errors import UsageError
+from dnnlang.plan.fold import Cells, More, Path, folded, folded_list, unfolded, unfolded_list
 
 GAP: Final = "   "
 LAYER_COLUMNS: Final = ("l", "layer", "W[l]", "b[l]", "Z[l], A[l]", "parameters")
@@ -25,7 +26,7 @@ NOT_A_PLAN = rule(
 )
 
 _LABEL: Final = re.compile(r" ([FBU]\d+) +")
-_PLACE: Final = re.compile(r"(slot \d+(, in place)?|gradient|parameter|state)")
+_PLACE: Final = re.compile(r"(slot \d+(, in place)?|gradient|parameter|statistic|state)")
 _SECTIONS: Final = ("forward", "backward", "update")
 _FOOTERS: Final = ("cache", "peak")
 
@@ -41,7 +42,7 @@ class LayerRow:
     ZA: str
     parameters: str
 
-    def cells(self) -> tuple[str, ...]:
+    def cells(self) -> Cells:
         return self.l, self.layer, self.W, self.b, self.ZA, self.parameters
 
 
@@ -55,50 +56,77 @@ class Row:
     place: str
     note: str
 
+    def cells(self) -> Cells:
+        return self.label, self.formula, self.shape, self.place, self.note
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """`sections` are the rows by the name of the part; `footer` the lines about memory, by their first word.
 
-    A plan that is not finished yet has no footer.
+    A plan that is not finished yet has no footer. `paths` are the repeats around each row, for the layers and then for
+    each section; there are none in a program without `repeat`. Its text shows a body that is repeated once.
     """
 
     title: str
     layers: tuple[LayerRow, ...]
     sections: tuple[tuple[str, tuple[Row, ...]], ...]
     footer: tuple[tuple[str, str], ...]
+    paths: tuple[tuple[Path, ...], ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
-        lines = [self.title, "", *_layer_lines(self.layers)]
-        widths = _widths(self.sections)
-        for name, rows in self.sections:
-            lines += ["", name, *(_row_line(row, widths) for row in rows)]
+        return self.text()
+
+    def text(self, *, flat: bool = False) -> str:
+        """The listing; with `flat`, every copy of a repeated body."""
+        paths = () if flat else self.paths
+        layers = _shown([row.cells() for row in self.layers], paths[0] if paths else ())
+        sections = [
+            (name, _shown([row.cells() for row in rows], paths[at] if paths else ()))
+            for at, (name, rows) in enumerate(self.sections, 1)
+        ]
+        lines = [self.title, "", *_layer_lines(layers)]
+        widths = _widths([line for _, part in sections for line in part])
+        for name, part in sections:
+            lines += ["", name, *(_row_line(line, widths) for line in part)]
         if self.footer:
-            lines += ["", *(f"{name:<11}{text}" for name, text in self.footer)]
+            lines.append("")
+            lines += (f"{name:<11}{folded_list(text) if any(paths) else text}" for name, text in self.footer)
         return "\n".join(lines)
 
 
-def _layer_lines(rows: Sequence[LayerRow]) -> list[str]:
-    table = [LAYER_COLUMNS, *(row.cells() for row in rows)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(LAYER_COLUMNS))]
+def _shown(rows: Sequence[Cells], paths: Sequence[Path]) -> list[Cells | More]:
+    return [place if isinstance(place, More) else rows[place] for place in folded(rows, paths)]
+
+
+def _layer_lines(rows: Iterable[Cells | More]) -> list[str]:
+    table = [LAYER_COLUMNS, *rows]
+    widths = _widths(table)
     lines = []
     for line in table:
+        if isinstance(line, More):
+            lines.append(str(line))
+            continue
         *cells, last = line
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
         lines.append((" " + GAP.join([*padded, last.rjust(widths[-1])])).rstrip())
     return lines
 
 
-def _widths(sections: Iterable[tuple[str, tuple[Row, ...]]]) -> tuple[int, ...]:
-    rows = [row for _, rows in sections for row in rows]
-    columns = ("label", "formula", "shape", "place")
-    return tuple(max((len(getattr(row, c)) for row in rows), default=0) for c in columns)
+def _widths(lines: Iterable[Cells | More]) -> list[int]:
+    """How wide each column is."""
+    widths: list[int] = []
+    for line in lines:
+        if not isinstance(line, More):
+            widths = [max(pair) for pair in zip_longest(widths, map(len, line), fillvalue=0)]
+    return widths
 
 
-def _row_line(row: Row, widths: Sequence[int]) -> str:
-    label, formula, shape, place = widths
-    cells = [row.formula.ljust(formula), row.shape.ljust(shape), row.place.ljust(place), row.note]
-    return (f" {row.label:<{label}}  " + GAP.join(cells)).rstrip()
+def _row_line(line: Cells | More, widths: Sequence[int]) -> str:
+    if isinstance(line, More):
+        return str(line)
+    label, *cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+    return f" {label}  {GAP.join(cells)}".rstrip()
 
 
 # ---------------------------------------------------------------- back
@@ -132,20 +160,23 @@ class _Reader:
     def listing(self) -> Listing:
         title = self._next()
         self._expect("")
-        layers = self._layers()
-        sections = []
+        layers, inside = self._layers()
+        sections, paths = [], [tuple(inside)]
         while self.at < len(self.lines) and self.lines[self.at] in _SECTIONS:
             name = self._next()
-            sections.append((name, tuple(_row(line) for line in self._paragraph())))
+            rows, inside = unfolded([More.read(line) or _row(line) for line in self._paragraph()])
+            sections.append((name, tuple(Row(*cells) for cells in rows)))
+            paths.append(tuple(inside))
         footer = tuple(_footer(line) for line in self._paragraph()) if self.at < len(self.lines) else ()
         if self.at < len(self.lines) or not sections:
             raise ValueError("something else follows")
-        return Listing(title, layers, tuple(sections), footer)
+        return Listing(title, layers, tuple(sections), footer, tuple(paths) if any(map(any, paths)) else ())
 
-    def _layers(self) -> tuple[LayerRow, ...]:
-        header, *rows = self._paragraph()
+    def _layers(self) -> tuple[tuple[LayerRow, ...], list[Path]]:
+        header, *lines = self._paragraph()
         starts = [header.index(name) for name in LAYER_COLUMNS]
-        return tuple(_layer(row, starts) for row in rows)
+        rows, paths = unfolded([More.read(line) or _layer(line, starts) for line in lines])
+        return tuple(LayerRow(*cells) for cells in rows), paths
 
     def _paragraph(self) -> list[str]:
         start = self.at
@@ -166,14 +197,14 @@ class _Reader:
             raise ValueError("another line was expected")
 
 
-def _layer(line: str, starts: Sequence[int]) -> LayerRow:
+def _layer(line: str, starts: Sequence[int]) -> Cells:
     l, layer, W, b = (line[start:end].strip() for start, end in pairwise(starts[:5]))  # noqa: E741
     # The last column stands flush right, so it does not begin under its heading.
     ZA, *count = re.split(r" {3,}", line[starts[4] :].rstrip())
-    return LayerRow(l, layer, W, b, ZA, count[0] if count else "")
+    return l, layer, W, b, ZA, count[0] if count else ""
 
 
-def _row(line: str) -> Row:
+def _row(line: str) -> Cells:
     label = _LABEL.match(line)
     if label is None:
         raise ValueError("no label")
@@ -182,11 +213,11 @@ def _row(line: str) -> Row:
         raise ValueError("too many columns")
     formula, shape, *rest = cells
     place = rest.pop(0) if rest and _PLACE.fullmatch(rest[0]) else ""
-    return Row(label[1], formula, shape, place, rest[0] if rest else "")
+    return label[1], formula, shape, place, rest[0] if rest else ""
 
 
 def _footer(line: str) -> tuple[str, str]:
     name, _, text = line.partition(" ")
     if name not in _FOOTERS:
         raise ValueError("no line about memory")
-    return name, text.lstrip(" ")
+    return name, unfolded_list(text.lstrip(" "))

@@ -8,14 +8,15 @@ from fractions import Fraction
 from functools import lru_cache
 
 from dnnlang.errors import InternalError
-from dnnlang.graph.architecture import Architecture, LossUse, Parameter
-from dnnlang.plan.ir import Instruction, Plan
+from dnnlang.graph.architecture import Architecture, Copy, LossUse, Parameter
+from dnnlang.plan.ir import Instruction, Plan, Purpose
 from dnnlang.primitives.loss import OPERANDS, Loss, LossGradient
-from dnnlang.primitives.map import Map
+from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.mask import Mask
 from dnnlang.primitives.penalty import Penalty
 from dnnlang.primitives.primitive import Primitive
 from dnnlang.primitives.product import product
+from dnnlang.primitives.running import Running
 from dnnlang.primitives.stack import Stack
 from dnnlang.primitives.values import Role, Value
 from dnnlang.scalar.construct import rebuild
@@ -27,7 +28,10 @@ from dnnlang.source import Span
 
 
 def lower(plan: Plan) -> Plan:
-    """Fills in `forward`, the inputs, targets, parameters, outputs and J of an empty plan."""
+    """Fills in `forward`, the inputs, targets, parameters, statistics, outputs and J of an empty plan.
+
+    `updates` gets what training changes besides parameters: the running statistics.
+    """
     build = Lowering(plan.architecture, training=plan.training)
     build.nodes()
     build.losses()
@@ -37,7 +41,9 @@ def lower(plan: Plan) -> Plan:
         forward=tuple(build.instructions),
         inputs=build.inputs,
         targets=build.targets,
+        updates=() if plan.purpose is Purpose.INFERENCE else tuple(build.updates),
         parameters=build.parameters,
+        statistics=build.statistics,
         outputs={name: build.outputs[name] for name in plan.architecture.outputs},
         loss=build.loss,
     )
@@ -49,13 +55,16 @@ class Lowering:
     def __init__(self, architecture: Architecture, *, training: bool) -> None:
         self.training = training
         self.instructions: list[Instruction] = []
+        self.updates: list[Instruction] = []
         self.parameters = {p.name: Value(p.name, p.shape, Role.PARAMETER) for p in architecture.parameters.values()}
+        self.statistics = {s.name: Value(s.name, s.shape, Role.STATISTIC) for s in architecture.statistics.values()}
         self.inputs: dict[str, Value] = {}
         self.outputs: dict[str, Value] = {}
         self.targets: dict[str, Value] = {}
         self.loss: Value | None = None
         self._architecture = architecture
         self._activated: dict[Value, tuple[Activation, Value]] = {}
+        self._within: Copy | None = None  # the copy of a body that the node being lowered stands in
 
     # ------------------------------------------------------------ the parts of a program
 
@@ -66,8 +75,10 @@ class Lowering:
                 value = Value(node.value, (node.units, M), Role.INPUT)
                 self.inputs[node.name] = value
             else:
+                self._within = node.within
                 value = node.kind.lower(node, self)
             self.outputs[node.name] = value
+        self._within = None
 
     def losses(self) -> None:
         for use in self._architecture.losses:
@@ -79,7 +90,8 @@ class Lowering:
             if rate and parameter.trainable and self.loss is not None:
                 J = Value("J", (1, 1), Role.LOSS, self.loss.version + 1)
                 inputs = (self.parameters[parameter.name], self.loss)
-                self.instructions.append(Instruction(Penalty(rate), inputs, (J,), parameter.span))
+                penalty = Instruction(Penalty(rate), inputs, (J,), parameter.span, parameter.within)
+                self.instructions.append(penalty)
                 self.loss = J
 
     def _loss(self, use: LossUse) -> None:
@@ -118,6 +130,9 @@ class Lowering:
     def parameter(self, name: str) -> Value:
         return self.parameters[name]
 
+    def statistic(self, name: str) -> Value:
+        return self.statistics[name]
+
     def product(
         self, name: str, weights: Value, right: Value, bias: Value | None, span: Span, *, transpose: bool = False
     ) -> Value:
@@ -131,9 +146,18 @@ class Lowering:
         return a
 
     def map(self, name: str, expr: Expr, operands: Mapping[str, Value], span: Span, *, label: str) -> Value:
-        if any(v.shape != next(iter(operands.values())).shape for v in operands.values()):
-            raise InternalError(f"the operands of {name} have different shapes")
-        return self._append(name, Map(expr, tuple(operands)), tuple(operands.values()), span)
+        primitive = Map(expr, tuple(operands), per_unit=expr.per_unit)
+        return self._append(name, primitive, tuple(operands.values()), span)
+
+    def mean_over_samples(self, name: str, expr: Expr, operands: Mapping[str, Value], span: Span) -> Value:
+        return self._append(name, MeanOverSamples(expr, tuple(operands)), tuple(operands.values()), span)
+
+    def average(self, running: Value, new: Value, momentum: Fraction, span: Span, *, unbiased: bool = False) -> None:
+        if not self.training:
+            raise InternalError(f"{running.name} follows {new.name} outside training")
+        after = Value(running.name, running.shape, running.role, running.version + 1)
+        primitive = Running(momentum, unbiased)
+        self.updates.append(Instruction(primitive, (running, new), (after,), span, self._within))
 
     def stack(self, name: str, parts: Sequence[Value], span: Span) -> Value:
         return self._append(name, Stack(), tuple(parts), span)
@@ -145,7 +169,7 @@ class Lowering:
         self, name: str, primitive: Primitive, inputs: tuple[Value, ...], span: Span, role: Role = Role.ACTIVATION
     ) -> Value:
         value = Value(name, primitive.shape([v.shape for v in inputs]), role)
-        self.instructions.append(Instruction(primitive, inputs, (value,), span))
+        self.instructions.append(Instruction(primitive, inputs, (value,), span, self._within))
         return value
 
 

@@ -19,7 +19,7 @@ ITEM_BYTES = 4
 class Memory:
     """Bytes, slots counted without padding.
 
-    Parameters, gradients and the optimizer's state are persistent. `cache` is what the forward part leaves for
+    Parameters, statistics, gradients and the optimizer's state are persistent. `cache` is what the forward part leaves for
     the backward part, `workspace` the rest of the slots; X, Y and J belong to the caller. `peak` is the sum of all,
     `lower_bound` the largest sum of live slots for this order of instructions, plus what is persistent.
     """
@@ -31,12 +31,14 @@ class Memory:
     workspace: Size
     peak: Bytes
     lower_bound: Bytes
+    statistics: Size = 0
 
     def at(self, m: int) -> Memory:
         """For m samples: numbers, unless other sizes are open."""
         values: dict[str, Size] = {"m": m}
         exact = (self.parameters, self.gradients, self.state, self.cache, self.workspace)
-        return Memory(*(substitute(s, values) for s in exact), *(_at(b, values) for b in (self.peak, self.lower_bound)))
+        bounds = (_at(b, values) for b in (self.peak, self.lower_bound))
+        return Memory(*(substitute(s, values) for s in exact), *bounds, substitute(self.statistics, values))
 
 
 def memory(plan: Plan, item_bytes: int = ITEM_BYTES) -> Memory:
@@ -44,11 +46,13 @@ def memory(plan: Plan, item_bytes: int = ITEM_BYTES) -> Memory:
     parameters = item_bytes * elements(plan.parameters.values())
     gradients = item_bytes * elements(plan.gradients.values())
     state = item_bytes * elements(plan.state.values())
+    statistics = item_bytes * elements(plan.statistics.values())
     slots = slot_bytes(plan, item_bytes)
     cache = item_bytes * elements(cached_values(plan))
-    persistent = parameters + gradients + state
+    persistent = parameters + gradients + state + statistics
     least = lower_bound(plan, item_bytes)
-    return Memory(parameters, gradients, state, cache, slots - cache, slots + persistent, least + persistent)
+    peak, bound = slots + persistent, least + persistent
+    return Memory(parameters, gradients, state, cache, slots - cache, peak, bound, statistics)
 
 
 def elements(values: Iterable[Value]) -> Size:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
-from dnnlang.graph.architecture import Architecture, Node
+from dnnlang.graph.architecture import Architecture, Copy, Node
 from dnnlang.graph.kinds.layer import LayerDetail
+from dnnlang.plan.fold import Path
 from dnnlang.plan.ir import IN_SLOTS, Plan, Purpose
 from dnnlang.plan.listing import LayerRow, Listing, Row
 from dnnlang.plan.lower import lower
@@ -23,13 +24,27 @@ EXAMPLE_SAMPLES: Final = 64
 def listing(plan: Plan) -> Listing:
     """The listing of a plan. Its text is `str` of it."""
     view = View(plan)
-    sections = [("forward", view.forward), ("backward", view.backward), ("update", view.updates)]
+    parts = [("forward", view.forward), ("backward", view.backward), ("update", view.updates)]
+    sections = [(name, [(s, row) for s in steps for row in _rows(s)]) for name, steps in parts if steps]
     return Listing(
         _title(plan),
         _layers(plan.architecture),
-        tuple((name, tuple(row for s in steps for row in _rows(s))) for name, steps in sections if steps),
+        tuple((name, tuple(row for _, row in rows)) for name, rows in sections),
         tuple(_footer(plan, view)),
+        _paths(plan, [[step.within for step, _ in rows] for _, rows in sections]),
     )
+
+
+def _paths(plan: Plan, sections: Iterable[Sequence[Sequence[Copy]]]) -> tuple[tuple[Path, ...], ...]:
+    """The repeats around each layer, and around each row of each section; none if there are no repeats."""
+    nodes = _shown_nodes(plan.architecture)
+    layers = [tuple(node.within.outwards()) if node.within is not None else () for node in nodes]
+    paths = tuple(tuple(_path(within) for within in rows) for rows in (layers, *sections))
+    return paths if any(map(any, paths)) else ()
+
+
+def _path(within: Iterable[Copy]) -> Path:
+    return tuple((id(c.expansion), c.number) for c in within if c.expansion.count is not None)[::-1]
 
 
 # ---------------------------------------------------------------- the program
@@ -62,16 +77,19 @@ def _input_size(architecture: Architecture, name: str) -> str:
 
 def _layers(architecture: Architecture) -> tuple[LayerRow, ...]:
     counted: set[str] = set()
+    return tuple(_layer(architecture, node, counted) for node in _shown_nodes(architecture))
+
+
+def _shown_nodes(architecture: Architecture) -> Iterable[Node]:
     inputs = frozenset(architecture.inputs)
-    nodes = (node for node in architecture.nodes.values() if node.name not in inputs)
-    return tuple(_layer(architecture, node, counted) for node in nodes)
+    return (node for node in architecture.nodes.values() if node.name not in inputs)
 
 
 def _layer(architecture: Architecture, node: Node, counted: set[str]) -> LayerRow:
     detail = node.detail
     units = _shape(node.units, "m")
     if not isinstance(detail, LayerDetail):
-        return LayerRow("", " ".join(node.span.text.split()) or node.kind.name, "", "", units, "")
+        return LayerRow("", node.statement or node.kind.name, "", "", units, "")
     activation = detail.activation.label
     own = [key for key in (detail.W, detail.b) if key is not None and key not in counted]
     counted.update(own)
@@ -108,7 +126,7 @@ def _row(step: Step) -> Row:
     place = "" if step.slot is None else f"slot {step.slot}{', in place' if step.in_place else ''}"
     if step.operation == "clip":
         shape = "all"
-    if step.role in ("gradient", "parameter"):
+    if step.role in ("gradient", "parameter", "statistic"):
         place = step.role
     kept = [f"kept: {', '.join(step.kept)}"] if step.kept else []
     note = [step.note] if step.note is not None else []
@@ -152,12 +170,14 @@ def lesson_bytes(plan: Plan) -> Size:
 
 def _peak(plan: Plan, needs: Memory) -> str:
     slots = needs.cache + needs.workspace
-    persistent = needs.parameters + needs.gradients + needs.state
-    owners = ["parameters"]
-    if needs.gradients != 0:
-        owners.append("gradients")
-    if needs.state != 0:
-        owners.append("state")
+    parts = {
+        "parameters": needs.parameters,
+        "statistics": needs.statistics,
+        "gradients": needs.gradients,
+        "state": needs.state,
+    }
+    persistent = total(parts.values())
+    owners = [name for name, size in parts.items() if size != 0 or name == "parameters"]
     names = owners[0] if len(owners) == 1 else f"{', '.join(owners[:-1])} and {owners[-1]}"
     if needs.peak == needs.lower_bound:
         least = ", the least for these steps"

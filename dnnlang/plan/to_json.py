@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from typing import Any, Final
 
-from dnnlang.graph.architecture import Architecture, Node
+from dnnlang.graph.architecture import Architecture, Copy, Node
 from dnnlang.plan.ir import Instruction, Plan
 from dnnlang.plan.memory import memory
 from dnnlang.plan.text import format_bytes
@@ -46,6 +46,10 @@ def program_json(architecture: Architecture, plans: Iterable[Plan], *, indent: i
             }
             for p in architecture.parameters.values()
         ],
+        "statistics": [
+            {"name": s.name, "shape": _shape(s.shape), "initial": _exact(s.initial), "position": _position(s.span)}
+            for s in architecture.statistics.values()
+        ],
         "losses": [
             {"loss": use.loss.label, "node": use.node, "weight": str(use.weight), "target": use.target}
             for use in architecture.losses
@@ -77,6 +81,7 @@ def _node(node: Node) -> Json:
         "units": _size(node.units),
         "value": node.value,
         "position": _position(node.span),
+        "within": _within(node.within.outwards() if node.within is not None else ()),
     }
 
 
@@ -87,8 +92,8 @@ def _plan(plan: Plan, expressions: _Expressions) -> Json:
     view = View(plan)
     numbers: dict[Value, int] = {}
     values: list[Json] = []
-    brought = (*plan.inputs.values(), *plan.targets.values(), *plan.parameters.values(), *plan.state.values())
-    for value in (*brought, *(v for i in plan.instructions for v in i.outputs)):
+    brought = (plan.inputs, plan.targets, plan.parameters, plan.statistics, plan.state)
+    for value in (*(v for part in brought for v in part.values()), *(v for i in plan.instructions for v in i.outputs)):
         numbers[value] = len(values)
         values.append(_value(value, plan))
     steps = (*view.forward, *view.backward, *view.updates)
@@ -144,6 +149,7 @@ def _instruction(i: Instruction, step: Step, numbers: Mapping[Value, int], expre
         "kept": list(step.kept),
         "note": step.note,
         "position": _position(step.position),
+        "within": _within(step.within),
     }
 
 
@@ -216,6 +222,10 @@ def _shape(shape: tuple[Size, Size]) -> list[int | str]:
 
 def _exact(value: Fraction | None) -> str | None:
     return None if value is None else str(value)
+
+
+def _within(copies: Iterable[Copy]) -> list[Json]:
+    return [{"name": copy.name, "copy": copy.number, "position": _position(copy.span)} for copy in copies]
 
 
 def _position(span: Span | None) -> Json | None:

@@ -12,7 +12,7 @@ from dnnlang.primitives.values import Role, Value
 def update(plan: Plan) -> Plan:
     """Appends the instructions that change the parameters, and names the optimizer's state."""
     settings = plan.architecture.settings
-    instructions: list[Instruction] = []
+    instructions = list(plan.updates)  # of running statistics
     gradients = plan.gradients
     if settings.clip_norm is not None and gradients:
         gradients = {n: Value(g.name, g.shape, g.role, g.version + 1) for n, g in gradients.items()}
@@ -25,6 +25,7 @@ def update(plan: Plan) -> Plan:
         kept = [Value(f"{s}/{name}", parameter.shape, Role.STATE) for s in settings.optimizer.state]
         state.update({v.name: v for v in kept})
         new = tuple(Value(v.name, v.shape, v.role, v.version + 1) for v in (parameter, *kept))
-        span = plan.architecture.parameters[name].span
-        instructions.append(Instruction(primitive, (parameter, gradient, *kept), new, span))
+        declared = plan.architecture.parameters[name]
+        inputs = (parameter, gradient, *kept)
+        instructions.append(Instruction(primitive, inputs, new, declared.span, declared.within))
     return replace(plan, updates=tuple(instructions), gradients=gradients, state=state)

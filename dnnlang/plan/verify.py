@@ -8,30 +8,31 @@ and each persistent array holds at that moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from dnnlang.plan.ir import Instruction, Plan, Purpose
 from dnnlang.primitives.fill import Zeros
 from dnnlang.primitives.loss import Loss
-from dnnlang.primitives.map import Map
+from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.mask import Mask
 from dnnlang.primitives.penalty import Decay, Penalty
 from dnnlang.primitives.primitive import Primitive
 from dnnlang.primitives.product import Product
+from dnnlang.primitives.running import Running
 from dnnlang.primitives.stack import Slice, Stack
-from dnnlang.primitives.sums import MeanOverSamples
 from dnnlang.primitives.update import Clip, Update
 from dnnlang.primitives.values import Role, Value
-from dnnlang.scalar.expression import DRAWS, variables
+from dnnlang.scalar.expression import DRAWS, Expr, topological, variables
 from dnnlang.sizes import M, Size, at_least
 
 MAX_FAULTS: Final = 20
 
 SLOTTED: Final = frozenset((Role.ACTIVATION, Role.MASK, Role.DELTA))
-PERSISTENT: Final = frozenset((Role.PARAMETER, Role.STATE, Role.GRADIENT, Role.LOSS))
+PERSISTENT: Final = frozenset((Role.PARAMETER, Role.STATISTIC, Role.STATE, Role.GRADIENT, Role.LOSS))
 BACKWARD_RESULTS: Final = frozenset((Role.DELTA, Role.GRADIENT))
 FORWARD_RESULTS: Final = frozenset((Role.ACTIVATION, Role.MASK, Role.LOSS))
-UPDATE_RESULTS: Final = frozenset((Role.PARAMETER, Role.STATE, Role.GRADIENT))
+UPDATE_RESULTS: Final = frozenset((Role.PARAMETER, Role.STATISTIC, Role.STATE, Role.GRADIENT))
 
 
 def verify(plan: Plan) -> list[str]:
@@ -73,16 +74,20 @@ class _Check:
     # ------------------------------------------------------------ before and after
 
     def _brought(self) -> None:
-        for values, role in ((self.plan.parameters, Role.PARAMETER), (self.plan.state, Role.STATE)):
+        plan = self.plan
+        brought = (plan.parameters, Role.PARAMETER), (plan.statistics, Role.STATISTIC), (plan.state, Role.STATE)
+        for values, role in brought:
             for name, value in values.items():
                 if value.role is not role or value.name != name:
                     self._fault(f"{value.name}, a {value.role}, is listed as the {role} {name}")
                 self.current[name] = value
                 self.written.add(value)
-        for parameter in self.plan.architecture.parameters.values():
-            brought = self.plan.parameters.get(parameter.name)
-            if brought is None or brought.shape != parameter.shape:
-                self._fault(f"the parameter {parameter.name} is missing, or not of the shape that the program gives it")
+        declared = plan.architecture.parameters.values(), plan.architecture.statistics.values()
+        for what, ours, values in zip(("parameter", "statistic"), declared, (plan.parameters, plan.statistics)):
+            for each in ours:
+                value = values.get(each.name)
+                if value is None or value.shape != each.shape:
+                    self._fault(f"the {what} {each.name} is missing, or not of the shape that the program gives it")
 
     def _outputs(self) -> None:
         for name, value in self.plan.outputs.items():
@@ -96,6 +101,7 @@ class _Check:
         plan = self.plan
         if plan.loss is not None and self.current.get(plan.loss.name) is not plan.loss:
             self._fault("J is not what the last loss wrote")
+        self._statistics()
         if plan.purpose is Purpose.INFERENCE:
             if plan.backward or plan.updates or plan.gradients:
                 self._fault("a plan for inference computes gradients")
@@ -116,6 +122,17 @@ class _Check:
         for name in trained:
             if self.current[name] is plan.parameters[name]:
                 self._fault(f"{name} is not updated")
+
+    def _statistics(self) -> None:
+        """Running statistics follow the batches in training, and then only; fitted ones never change."""
+        plan = self.plan
+        follow = plan.training and plan.purpose is not Purpose.INFERENCE
+        for statistic in plan.architecture.statistics.values():
+            changes = self.current.get(statistic.name) is not plan.statistics.get(statistic.name)
+            if changes and (statistic.initial is None or not follow):
+                self._fault(f"{statistic.name} is changed")
+            elif follow and not changes and statistic.initial is not None:
+                self._fault(f"{statistic.name} does not follow the batches")
 
     # ------------------------------------------------------------ one instruction
 
@@ -269,20 +286,57 @@ def _map(i: Instruction) -> Iterator[str]:
     assert isinstance(p, Map)
     if len(p.names) != len(i.inputs) or not i.inputs:
         yield f"an expression of {len(p.names)} variables has {len(i.inputs)} operands"
-    yield from _same_shapes(i)
+        return
+    rows, columns = i.outputs[0].shape
+    if not p.per_unit and (p.expr.per_unit or rows != 1):
+        yield f"one number a column was expected, not {i.outputs[0].shape}"
+    yield from _operands(p, i, rows if p.per_unit else None, columns)
 
 
 def _mean(i: Instruction) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, MeanOverSamples)
-    if len(i.inputs) != 1 + p.accumulate:
-        yield f"a mean with {len(i.inputs)} operands"
+    if len(i.inputs) != len(p.names) + p.accumulate:
+        yield f"a mean of {len(p.names)} variables has {len(i.inputs)} operands"
         return
-    rows, columns = i.inputs[0].shape
-    if columns != M or i.outputs[0].shape != (rows, 1):
-        yield f"a mean over the samples of {i.inputs[0].shape} gives {i.outputs[0].shape}"
-    if p.accumulate and i.inputs[1].shape != (rows, 1):
-        yield f"it is added to {i.inputs[1].shape}"
+    rows, columns = i.outputs[0].shape
+    if columns != 1 or all(v.shape[1] != M for v in i.inputs):
+        yield f"a mean over the samples gives {i.outputs[0].shape}"
+    yield from _operands(p, i, rows, M)
+    if p.accumulate and i.inputs[-1].shape != i.outputs[0].shape:
+        yield f"it is added to {i.inputs[-1].shape}"
+
+
+def _operands(p: Map | MeanOverSamples, i: Instruction, rows: Size | None, columns: Size) -> Iterator[str]:
+    """Each is (rows, columns), or one number a column, or one column for all samples. Rows None: any, if all agree."""
+    shared = _shared_by_units(p.expr)
+    for name, value in zip(p.names, i.inputs, strict=False):
+        k, m = value.shape
+        if name in shared:
+            fits = k == 1
+        else:
+            rows = k if rows is None else rows
+            fits = k == rows
+        if not fits or m not in (1, columns):
+            yield f"{value.name} is {value.shape}, in columns of {rows} units and for {columns} samples"
+
+
+@lru_cache(maxsize=1024)
+def _shared_by_units(expr: Expr) -> frozenset[str | None]:
+    """The variables that are one number for the whole column."""
+    return frozenset(e.name for e in topological(expr) if e.op == "variable" and not e.per_unit)
+
+
+def _running(i: Instruction) -> Iterator[str]:
+    p = i.primitive
+    assert isinstance(p, Running)
+    if len(i.inputs) != 2 or i.inputs[0].role is not Role.STATISTIC:
+        yield "a running average reads a statistic and what it follows"
+    elif i.outputs[0].name != i.inputs[0].name:
+        yield f"{i.inputs[0].name} becomes {i.outputs[0].name}"
+    if not 0 <= p.momentum < 1:
+        yield f"a momentum of {p.momentum}"
+    yield from _same_shapes(i)
 
 
 def _loss(i: Instruction) -> Iterator[str]:
@@ -391,6 +445,7 @@ RULES: Final[dict[type, Callable[[Instruction], Iterator[str]]]] = {
     Slice: _slice,
     Mask: _mask,
     Zeros: _zeros,
+    Running: _running,
     Clip: _clip,
     Update: _update,
 }
@@ -399,7 +454,7 @@ RULES: Final[dict[type, Callable[[Instruction], Iterator[str]]]] = {
 def _expression(primitive: Primitive) -> Iterator[str]:
     """Every variable of the expression is an operand, and nothing in it is random."""
     of = primitive.epilogue if isinstance(primitive, Product) else primitive
-    if not isinstance(of, Map | Loss):
+    if not isinstance(of, Map | MeanOverSamples | Loss):
         return
     missing = variables(of.expr) - set(of.names)
     if missing:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dnnlang.graph.architecture import Copy
 from dnnlang.plan.ir import IN_SLOTS, Instruction, Plan
 from dnnlang.plan.memory import ITEM_BYTES, cached_values, elements
 from dnnlang.primitives.loss import Loss
-from dnnlang.primitives.map import Map
+from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.product import Product
 from dnnlang.primitives.update import Clip, Update
-from dnnlang.primitives.values import Role, Value
+from dnnlang.primitives.values import Value
 from dnnlang.sizes import Size
 from dnnlang.source import Span
 
@@ -24,7 +25,8 @@ class Step:
     """One instruction. `label` is F1, F2, … B1, … or U1, …; `formula` is the lesson's, with both sides.
 
     `operation` is the primitive, `inputs` and `output` are values by their lesson's names. `slot` is None for
-    what does not lie in one. `position` is where the statement stands. `kept` says which steps of the backward part
+    what does not lie in one. `position` is where the statement stands, and `within` are the bodies around it, the
+    innermost first: where each block is used, the head of each repeat. `kept` says which steps of the backward part
     read it, and what for; `note` where a formula that nobody wrote comes from.
     """
 
@@ -40,6 +42,7 @@ class Step:
     kept: tuple[str, ...]
     note: str | None
     role: str
+    within: tuple[Copy, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.label}  {self.formula}"
@@ -117,6 +120,7 @@ class View:
             kept,
             _note(i),
             output.role.value,
+            tuple(i.within.outwards()) if i.within is not None else (),
         )
 
 
@@ -125,12 +129,18 @@ def _formula(i: Instruction, names: tuple[str, ...]) -> str:
         return "; ".join(i.primitive.statements(names))
     if isinstance(i.primitive, Clip):
         return f"dW, db = {i.primitive.formula(names)}"
-    rows = i.inputs[0].shape[0] if isinstance(i.primitive, Loss) else i.output.shape[0]
-    right = i.primitive.formula(names, str(rows))
+    right = i.primitive.formula(names, str(_units(i)))
     output = i.output.name
-    if right.startswith(f"{output} + "):  # an accumulation onto what the name stood for before
-        return f"{output} += {right.removeprefix(f'{output} + ')}"
+    for sign in "+-":  # an accumulation onto what the name stood for before
+        if right.startswith(f"{output} {sign} "):
+            return f"{output} {sign}= {right.removeprefix(f'{output} {sign} ')}"
     return f"{output} = {right}"
+
+
+def _units(i: Instruction) -> Size:
+    """The number of units of the columns that an expression works on; its operands may be one number a column."""
+    values = (*i.inputs, i.output) if isinstance(i.primitive, Loss | Map | MeanOverSamples) else (i.output,)
+    return next((v.shape[0] for v in values if v.shape[0] != 1), 1)
 
 
 def _note(i: Instruction) -> str | None:
@@ -149,7 +159,3 @@ def _reason(i: Instruction, position: int, label: str) -> str:
     if isinstance(primitive, Map) and primitive.note is not None:
         return label
     return f"{i.output.name} in {label}"
-
-
-def is_persistent(role: str) -> bool:
-    return role in (Role.GRADIENT, Role.PARAMETER, Role.STATE)

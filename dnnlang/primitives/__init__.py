@@ -2,13 +2,13 @@
 
 from dnnlang.primitives.fill import Zeros
 from dnnlang.primitives.loss import Loss
-from dnnlang.primitives.map import Map
+from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.mask import Mask
 from dnnlang.primitives.penalty import Decay, Penalty
 from dnnlang.primitives.primitive import Contribution, Primitive, Shape
 from dnnlang.primitives.product import Product
+from dnnlang.primitives.running import Running
 from dnnlang.primitives.stack import Slice, Stack
-from dnnlang.primitives.sums import MeanOverSamples
 from dnnlang.primitives.update import Clip, Update
 
 PRIMITIVES: tuple[type[Primitive], ...] = (
@@ -22,6 +22,7 @@ PRIMITIVES: tuple[type[Primitive], ...] = (
     Slice,
     Mask,
     Zeros,
+    Running,
     Clip,
     Update,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Penalty",
     "Primitive",
     "Product",
+    "Running",
     "Shape",
     "Slice",
     "Stack",

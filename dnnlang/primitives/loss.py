@@ -11,7 +11,7 @@ from dnnlang.primitives.map import SPELLINGS, Map
 from dnnlang.primitives.primitive import Contribution, Shape, Wanted
 from dnnlang.primitives.values import Value
 from dnnlang.scalar.construct import times
-from dnnlang.scalar.expression import Expr, constant, is_constant, variables
+from dnnlang.scalar.expression import Expr, apply, constant, is_constant, variables
 from dnnlang.scalar.text import number, text
 
 OPERANDS: Final = ("z", "a", "y")
@@ -84,9 +84,11 @@ class Loss:
 
     def formula(self, inputs: Sequence[str], units: str = "n") -> str:
         names = dict(zip(self.names, inputs, strict=False), units=units)
-        summed = self.expr.args[0] if self.expr.op == "sum" else self.expr
-        body = text(summed, names, spellings=SPELLINGS)
-        if summed.op in ("add", "negate"):
-            body = f"({body})"
+        # One Σ stands for both sums, over the samples and over the units.
+        sign, rest = ("-", self.expr.args[0]) if self.expr.op == "negate" else ("", self.expr)
+        total = rest if rest.op == "sum" else apply("sum", rest)
         factor = "1/m" if self.weight == 1 else f"{number(self.weight)}/m"
-        return f"{inputs[-1]} + {factor} Σ {body}" if self.accumulate else f"{factor} Σ {body}"
+        written = f"{factor} {text(total, names, spellings=SPELLINGS)}"
+        if self.accumulate:
+            return f"{inputs[-1]} {sign or '+'} {written}"
+        return f"{sign}{written}"

@@ -8,9 +8,8 @@ from functools import cache
 from typing import Final
 
 from dnnlang.errors import InternalError
-from dnnlang.primitives.map import Map
+from dnnlang.primitives.map import MEAN_OVER_SAMPLES, Map
 from dnnlang.primitives.primitive import Contribution, Shape, Wanted
-from dnnlang.primitives.sums import MEAN_OVER_SAMPLES
 from dnnlang.primitives.values import Value
 
 PRODUCT_VARIABLE: Final = "u"

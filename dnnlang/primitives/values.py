@@ -20,6 +20,7 @@ class Role(StrEnum):
     INPUT = "input"  # X; belongs to the caller
     TARGET = "target"  # Y; belongs to the caller
     PARAMETER = "parameter"  # W, b; persistent
+    STATISTIC = "statistic"  # what nodes measure: running means, deviations; persistent
     STATE = "state"  # of the optimizer; persistent
     ACTIVATION = "activation"  # Z, A and what lies between; in a slot
     MASK = "mask"  # of dropout; in a slot
@@ -54,6 +55,9 @@ class Builder(Protocol):
     def parameter(self, name: str) -> Value:
         """A parameter of the architecture, by its key (`W[1]`)."""
 
+    def statistic(self, name: str) -> Value:
+        """A statistic of the architecture, by its key (`running_mean[bn]`)."""
+
     def product(
         self, name: str, weights: Value, right: Value, bias: Value | None, span: Span, *, transpose: bool = False
     ) -> Value:
@@ -63,7 +67,20 @@ class Builder(Protocol):
         """A = g(Z). Rather than `map` with the activation's value: its label and stated derivative come along."""
 
     def map(self, name: str, expr: Expr, operands: Mapping[str, Value], span: Span, *, label: str) -> Value:
-        """An expression of each column; `label` is how to print it if the expression has a name."""
+        """An expression of each column; `label` is how to print it if the expression has a name.
+
+        Operands are (k, m), or (k, 1) where all samples share them. Variables that are one number for the column
+        stand for (1, m), and so does the result if the expression is such a number.
+        """
+
+    def mean_over_samples(self, name: str, expr: Expr, operands: Mapping[str, Value], span: Span) -> Value:
+        """1/m Σ of an expression of each column, (k, 1); operands as in `map`."""
+
+    def average(self, running: Value, new: Value, momentum: Fraction, span: Span, *, unbiased: bool = False) -> None:
+        """In training: running = momentum · running + (1 - momentum) · new, after the gradients.
+
+        With `unbiased` new is a variance over the samples, and m/(m - 1) times it is averaged.
+        """
 
     def stack(self, name: str, parts: Sequence[Value], span: Span) -> Value:
         """The parts on top of each other: (k₁, m), (k₂, m) → (k₁ + k₂, m)."""

@@ -16,6 +16,9 @@ from dnnlang.scalar.expression import Expr, topological
 LARGEST: Final = 3e38
 """About the largest float32."""
 
+LOG_SMALLEST: Final = -104.0
+"""About the logarithm of the smallest positive float32."""
+
 PROBE: Final = 1e4
 """Pre-activations up to this size must not overflow; language.md asks for finite results at ±1e4."""
 
@@ -27,7 +30,8 @@ MOST_UNITS: Final = 1e6
 class Interval:
     """From `low` to `high`; an end that is `open` is not reached.
 
-    `safe` is False once a step could overflow, `defined` once one could have no value at all (0/0, log 0, inf - inf).
+    `safe` is False once a step could overflow, `defined` once one could have no value at all, like log 0.
+    What follows from an overflow (inf - inf) counts as overflow.
     """
 
     low: float
@@ -58,6 +62,7 @@ class Interval:
 
 
 ANY: Final = Interval(-PROBE, PROBE)
+OVERFLOWN: Final = Interval(-math.inf, math.inf, safe=False)
 UNKNOWN: Final = Interval(-math.inf, math.inf, safe=False, defined=False)
 
 
@@ -82,11 +87,35 @@ def bound_of(e: Expr, args: list[Interval], operands: Mapping[str, Interval]) ->
         return UNKNOWN
     if e.op == "power":
         return _checked(_power(e, args), args)
+    if e.op == "where":
+        args = [args[0], *_branches(e, args, operands)]
     if _minus_its_top(e):
         return _checked(Interval(_add(*args).low, 0), args)
     if e.op == "multiply" and e.args[0] is e.args[1]:
         return _checked(_square(args[0]), args)
     return _checked(rule(*args), args)
+
+
+def _branches(e: Expr, args: list[Interval], operands: Mapping[str, Interval]) -> tuple[Interval, Interval]:
+    """The bounds of both branches, each where its condition on a variable holds: where(y > 0, log(y), 0) is safe."""
+    condition, first, second = e.args
+    if condition.op not in ("less", "less_equal"):
+        return args[1], args[2]
+    left, right = condition.args
+    if left.op == "constant" and left.value is not None and right.op == "variable":
+        name, limit, above = right.name or "", float(left.value), True
+    elif right.op == "constant" and right.value is not None and left.op == "variable":
+        name, limit, above = left.name or "", float(right.value), False
+    else:
+        return args[1], args[2]
+    strict = condition.op == "less"
+    whole = operands.get(name, ANY)
+    over = Interval(max(whole.low, limit), whole.high, limit >= whole.low and strict == above, whole.high_open)
+    under = Interval(whole.low, min(whole.high, limit), whole.low_open, limit <= whole.high and strict != above)
+    holds, fails = (over, under) if above else (under, over)
+    if holds.low > holds.high or fails.low > fails.high:
+        return args[1], args[2]
+    return bounds(first, {**operands, name: holds}), bounds(second, {**operands, name: fails})
 
 
 def _minus_its_top(e: Expr) -> bool:
@@ -121,7 +150,7 @@ def _sum(a: float, b: float) -> float:
 
 def _add(a: Interval, b: Interval) -> Interval:
     if (a.high == math.inf and b.low == -math.inf) or (a.low == -math.inf and b.high == math.inf):
-        return UNKNOWN
+        return OVERFLOWN
     return Interval(_sum(a.low, b.low), _sum(a.high, b.high), a.low_open or b.low_open, a.high_open or b.high_open)
 
 
@@ -139,7 +168,7 @@ def _unbounded(a: Interval) -> bool:
 
 def _multiply(a: Interval, b: Interval) -> Interval:
     if (_unbounded(a) and b.has_zero) or (_unbounded(b) and a.has_zero):
-        return UNKNOWN
+        return OVERFLOWN
     corners = [
         (_times(x, y), (x_open and y != 0) or (y_open and x != 0) or (x == 0 and x_open) or (y == 0 and y_open))
         for x, x_open in ((a.low, a.low_open), (a.high, a.high_open))
@@ -202,9 +231,10 @@ def _exp(a: Interval) -> Interval:
 
 
 def _log(a: Interval) -> Interval:
-    if a.low <= 0:
+    if not a.positive:
         return UNKNOWN
-    return Interval(math.log(a.low), math.log(a.high) if a.high < math.inf else math.inf, a.low_open, a.high_open)
+    low = math.log(a.low) if a.low > 0 else LOG_SMALLEST
+    return Interval(low, math.log(a.high) if a.high < math.inf else math.inf, a.low_open, a.high_open)
 
 
 def _expm1(a: Interval) -> Interval:

@@ -89,6 +89,8 @@ def vjp(expr: Expr, wrt: str, upstream: Expr) -> Expr:
     for e in order:
         if any(a in depends for a in e.args):
             depends.add(e)
+    if upstream.per_unit and not expr.per_unit:  # one number for the column, read by every unit
+        upstream = total(upstream)
     arriving: dict[Expr, Expr] = {expr: upstream}
     for e in reversed(order):
         if e is leaf or e not in depends or e not in arriving:

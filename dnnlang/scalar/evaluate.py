@@ -154,7 +154,7 @@ def _log_normalized_exp(x: Column) -> Column:
     top = max(x)
     if math.isinf(top) or any(map(math.isnan, x)):
         return [math.nan] * len(x)
-    rest = math.log(math.fsum(math.exp(v - top) for v in x))
+    rest = math.log1p(math.fsum([-1.0, *(math.exp(v - top) for v in x)]))
     return [(v - top) - rest for v in x]
 
 

@@ -152,11 +152,11 @@ class _Breaking:
         if indent + width <= WIDTH:
             return [(start, end)]
         outer = list(self._outer(start, end))
-        rank = min((r for at in outer if at > start and (r := self._pieces[at].rank)), default=0)
+        operators = [at for at in outer if at > start and self._pieces[at].rank > SEPARATOR]
+        rank = min((self._pieces[at].rank for at in operators), default=FACTOR)
         if rank == FACTOR and any(self._breakable(at) for at in outer):
             return [(start, end)]
-        cuts = [start, *(at for at in outer if at > start and rank and self._pieces[at].rank == rank), end]
-        return list(pairwise(cuts))
+        return list(pairwise([start, *(at for at in operators if self._pieces[at].rank == rank), end]))
 
     def _outer(self, start: int, end: int) -> Iterator[int]:
         """The pieces that stand in no bracket of their own, opening ones included."""

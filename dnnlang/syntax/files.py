@@ -48,6 +48,11 @@ def read_source(path: str | os.PathLike[str]) -> SourceFile:
     if len(data) > LARGEST:
         message = f"cannot read `{name}`: it is larger than {LARGEST // 2**20} MiB"
         raise UsageError(UNREADABLE.at(None, message, help="a program is text; is this a file of data?"))
+    return source_from_bytes(name, data)
+
+
+def source_from_bytes(name: str, data: bytes) -> SourceFile:
+    """A program as its file holds it; `name` is what messages call it. Raises CompileError where it is not UTF-8."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -6,8 +6,8 @@ The rules, which `dnnc fmt --help` tells too:
   on one line, and a file whose statements were, stay so while they fit: `layer 5 relu; layer 1 sigmoid`.
 - One blank between words and around operators (spacing.py). The values of `train` stand below each other.
 - A line that is too long is broken inside its parentheses, and only there (breaking.py).
-- Comments stay where they are. Those at the ends of lines that belong together (no blank line and no comment between
-  them, the same indent) stand below each other, two blanks behind the longest of these lines.
+- Comments stay where they are. Those at the ends of neighbouring lines (the same indent, neither a blank line nor
+  a comment nor the ends of a body between them) stand below each other, two blanks behind the longest of these lines.
 
 Nothing else of the text decides: neither blanks nor line breaks inside parentheses.
 """
@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
-from typing import Any
 
 from dnnlang.diagnostics import Diagnostics
 from dnnlang.diagnostics.display import width
@@ -41,10 +39,18 @@ def formatted(source: SourceFile, found: Diagnostics) -> str | None:
         return None
     body = read(source, scan(source))
     _prepare(body)
-    end = "\r\n" if source.line_starts()[1:] and source.text[: source.line_starts()[1]].endswith("\r\n") else "\n"
+    end = "\r\n" if source.text.partition("\n")[0].endswith("\r") else "\n"
     after = SourceFile(source.name, "".join(f"{line}{end}" for line in _written(_file(body))))
     _verify(source, tree, after)
     return after.text
+
+
+def on_one_line(span: Span) -> str:
+    """What stands there, a statement without a body, with the blanks of the layout and without its comments."""
+    tokens = [token for token in scan(SourceFile(span.source.name, span.text)) if token.type != "NEWLINE"]
+    pieces = [Piece(token.type, token.text) for token in tokens]
+    prepare(pieces)
+    return "".join(piece.gap + piece.text for piece in pieces)
 
 
 # ---------------------------------------------------------------- statements and bodies
@@ -61,14 +67,14 @@ def _prepare(body: Body) -> None:
 
 
 def _file(body: Body) -> Iterator[Line]:
+    places = [place for place, entry in enumerate(body.entries) if isinstance(entry, Statement)]
     statements = [entry for entry in body.entries if isinstance(entry, Statement)]
     text = _joined(statements) if body.one_line and len(statements) > 1 else None
     if text is None or len(text) > WIDTH:
         return _entries(body.entries, 0)
-    first, last = statements[0], statements[-1]
-    together = Statement([Piece("", text, behind=last.last.behind)], None, [], first.blank, first.joined)
-    start, end = body.entries.index(first), body.entries.index(last)
-    return _entries([*body.entries[:start], together, *body.entries[end + 1 :]], 0)
+    piece = Piece("", text, behind=statements[-1].last.behind)
+    together = Statement([piece], None, [], statements[0].blank, joined=False)
+    return _entries([*body.entries[: places[0]], together, *body.entries[places[-1] + 1 :]], 0)
 
 
 def _entries(entries: Sequence[Statement | Comment], indent: int) -> Iterator[Line]:
@@ -134,9 +140,9 @@ def _joined(statements: Iterable[Statement]) -> str | None:
 # ---------------------------------------------------------------- lines and the comments at their ends
 
 
-def _written(lines: Iterable[Line]) -> Iterator[str]:
+def _written(laid_out: Iterable[Line]) -> Iterator[str]:
     group: list[Line] = []
-    for line in lines:
+    for line in laid_out:
         if group and not _belongs(line, group):
             yield from _group(group)
             group = []
@@ -149,7 +155,13 @@ def _belongs(line: Line, group: Sequence[Line]) -> bool:
     """Whether the comment of `line` stands below those of the group."""
     if not group[0].text or line.indent != group[0].indent:
         return False
-    return bool(line.text) or (line.continues and group[-1].comment is not None)
+    if not line.text:
+        return line.continues and group[-1].comment is not None
+    return not any(_opens_or_closes(each.text) for each in (line, *group[-1:]))
+
+
+def _opens_or_closes(text: str) -> bool:
+    return text[:1] in (")", "}") or text[-1:] in ("(", "{")
 
 
 def _group(group: Sequence[Line]) -> Iterator[str]:
@@ -198,13 +210,10 @@ def _same(a: object, b: object) -> bool:
             if len(a) != len(b):
                 return False
             pairs += zip(a, b, strict=True)
+        elif isinstance(a, Span):
+            continue
         elif is_dataclass(a):
-            pairs += [(getattr(a, n), getattr(b, n)) for n in _parts(type(a))]
+            pairs += [(getattr(a, field.name), getattr(b, field.name)) for field in fields(a)]
         elif a != b:
             return False
     return True
-
-
-@cache
-def _parts(kind: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if not f.name.endswith("span") and f.name != "head")

@@ -33,7 +33,7 @@ class Piece:
 
 @dataclass(slots=True)
 class Comment:
-    """A comment on a line of its own. `continues`: it stands exactly below one at the end of the line before."""
+    """A comment on a line of its own. `continues`: it stands in the column of one at the end of a line above."""
 
     text: str
     blank: bool  # whether a blank line stands before it
@@ -118,7 +118,7 @@ class _Reader:
                 last.behind = token.text
                 newlines, above = 0, self._column(token)
             elif token.type == "COMMENT":
-                continues = newlines == 1 and above == self._column(token)
+                continues = above == self._column(token)
                 made.entries.append(Comment(token.text, newlines > 1, continues))
                 newlines, above = 0, above if continues else -1
         return made

@@ -30,6 +30,8 @@ _NONE_BEHIND: Final = OPENING | {"CIRCUMFLEX", _SIGN, _GIVES}
 
 def prepare(pieces: Sequence[Piece]) -> None:
     """Make the pieces of one statement ready to be laid out: their types, ranks and gaps, and comments settled."""
+    if not pieces:
+        return
     _classify(pieces)
     _space(pieces)
     _settle(pieces)

@@ -7,7 +7,8 @@ what is deeper than MAX_DEPTH, so whoever walks an expression may recurse. Sums 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from dnnlang.source import SourceFile, Span
@@ -333,10 +334,13 @@ class Tree:
     """A whole file.
 
     Statements with a syntax error are left out. Then `complete` is False, and `lost` are the names in them:
-    whoever misses one of these stays silent, because the mistake has been reported.
+    whoever misses one of these stays silent, because the mistake has been reported. Once imports are read
+    (syntax/imports.py), `statements` has what the imported files declare in the place of each `import`, and `imports`
+    are these files, by their path from the folder of the program.
     """
 
     source: SourceFile
     statements: tuple[Statement, ...]
     complete: bool = True
     lost: frozenset[str] = frozenset()
+    imports: Mapping[str, SourceFile] = field(default_factory=dict)

@@ -235,7 +235,7 @@ def _metadata(model: Model) -> dict[str, Any]:
         "written_by": f"dnnlang {__version__}",
         "language": 1,
         "source": {"name": Path(architecture.source.name).name, "text": architecture.source.text},
-        "imports": [{"name": source.name, "text": source.text} for source in architecture.sources[1:]],
+        "imports": [{"name": path, "text": source.text} for path, source in architecture.imports.items()],
         "definitions": standard_definitions(architecture.sources),
         "params": {name: str(value) for name, value in architecture.params.items()},
         "sizes": dict(network.sizes),

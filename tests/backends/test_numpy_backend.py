@@ -137,3 +137,23 @@ def test_a_sample_s_mask_does_not_depend_on_its_batch() -> None:
     X = np.random.default_rng(0).normal(size=(4, 32))
     whole = network.forward(X, training=True)
     assert relative_error(network.forward(X[:, :5], training=True), whole[:, :5]) < 1e-14
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize(
+    "formula", ["max(z)", "mean(z)", "sum(z) * z", "z - mean(z)", "exp(max(z))", "z / (1 + sum(z^2))"]
+)
+def test_gradients_of_activations_over_whole_columns(formula: str, level: int) -> None:
+    text = f"define activation g(z) = {formula}\ninput 3\nlayer 3 g\nlayer 1"
+    network = dnnlang.compile(text, optimize=level).load(dtype="float64")
+    X, Y = np.random.default_rng(0).normal(size=(3, 4)), np.ones((1, 4))
+    W = network.parameters["W[1]"]
+    slopes = np.empty_like(W)
+    for index in np.ndindex(W.shape):
+        kept = W[index]
+        W[index] = kept + 1e-5
+        above = network.loss(X, Y)
+        W[index] = kept - 1e-5
+        slopes[index] = (above - network.loss(X, Y)) / 2e-5
+        W[index] = kept
+    assert relative_error(network.gradients(X, Y)["dW[1]"], slopes) < 1e-7

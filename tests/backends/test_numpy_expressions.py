@@ -18,11 +18,11 @@ from dnnlang.backends.numpy.operations import OPERATIONS as IMPLEMENTED
 from dnnlang.backends.numpy.values import value_of
 from dnnlang.primitives import PRIMITIVES
 from dnnlang.scalar.evaluate import evaluate
-from dnnlang.scalar.expression import ELEMENTWISE, OPERATIONS, Expr, apply, constant, units, variable
+from dnnlang.scalar.expression import COLUMNWISE, ELEMENTWISE, OPERATIONS, Expr, apply, constant, units, variable
 
-BINARY = "add multiply divide power maximum minimum less less_equal equal not_equal".split()
+BINARY = "add multiply divide power maximum minimum less less_equal equal not_equal logistic_loss".split()
 UNARY = sorted((ELEMENTWISE & set(IMPLEMENTED)) - set(BINARY) - {"where"})
-WHOLE = "sum mean max min logsumexp normalized_exp first_max first_min".split()
+WHOLE = "sum mean max min logsumexp normalized_exp log_normalized_exp first_max first_min".split()
 
 X = variable("x")
 POINTS = [0.0, -0.0, 5e-324, 1e-8, -1e-8, 0.3, -0.7, 1.0, -1.0, 2.5, 88.0, -88.0, 700.0, 1e4, -1e4, math.inf, -math.inf]
@@ -112,12 +112,13 @@ def test_reductions_of_what_the_column_shares() -> None:
     assert value_of(apply("multiply", s, units()), operands, (4, 2)).tolist() == [[8, 12]]
 
 
-@pytest.mark.parametrize("op", [*UNARY, "where", "normalized_exp", "first_max", "first_min"])
+@pytest.mark.parametrize("op", [*UNARY, *BINARY, "where", *sorted(COLUMNWISE)])
 def test_the_output_may_be_the_operand(op: str) -> None:
     """Slots in place rely on it."""
     rng = np.random.default_rng(1)
     x = rng.uniform(0.1, 0.9, size=(3, 4))
-    expr = apply("where", apply("less", X, constant(0)), X, X) if op == "where" else apply(op, X)
+    condition = apply("less", X, constant(0))
+    expr = apply(op, *{"where": (condition, X, X)}.get(op, (X, X) if op in BINARY else (X,)))
     expected = value_of(expr, {"x": x.copy()}, x.shape)
     frame = FrameBuilder(np.float64)
     number = frame.add(x)

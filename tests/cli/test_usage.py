@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.tools import environment, process
 
-COMMANDS = ["check", "compile", "train", "evaluate", "predict", "gradcheck", "explain"]
+COMMANDS = ["check", "compile", "train", "evaluate", "predict", "gradcheck", "fmt", "explain"]
 HEAVY = ["numpy", "networkx", "lark", "rich", "safetensors"]
 
 

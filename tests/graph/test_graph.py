@@ -221,11 +221,6 @@ def test_deep_sizes_compile_or_are_refused(form: str, leaf: str) -> None:
         assert (architecture is None) == bool(found)
 
 
-def test_what_is_not_supported_yet_says_so_once() -> None:
-    found = mistakes("repeat 3 { layer 5 relu } as trunk\nlayer 1 from trunk")
-    assert [d.code for d in found] == ["DNN124"]
-
-
 def test_a_million_nodes_are_refused() -> None:
     found = Diagnostics()
     tree = parse(SourceFile("t", "layer 5"), found)

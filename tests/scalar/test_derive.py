@@ -146,3 +146,8 @@ def test_finite_far_out(name, loss):
 
 def test_a_pair_that_can_overflow_says_so():
     assert not joint(LOSSES["binary_cross_entropy"], ACTIVATIONS["relu"]).safe
+
+
+def test_an_output_that_overflows_by_itself_is_not_the_loss_s_fault():
+    assert joint(LOSSES["mse"], ACTIVATIONS["exp"]).safe
+    assert not joint(LOSSES["binary_cross_entropy"], ACTIVATIONS["exp"]).safe

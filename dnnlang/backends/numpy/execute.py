@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from dnnlang.source import Span
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
+
+PERSISTENT: Final = frozenset((Role.PARAMETER, Role.STATISTIC, Role.GRADIENT, Role.STATE))
+"""Whose arrays outlive a run."""
 
 
 class Executable:
@@ -116,7 +119,24 @@ class Executable:
         return self._context.J
 
     def gradients(self, inputs: Arrays, targets: Arrays, *, step: int) -> float:
-        """J; the gradients are then in the persistent arrays."""
+        """J; the gradients are then in the persistent arrays, and running statistics have followed the batch."""
+        J = self._differentiated(inputs, targets, step)
+        self._update()
+        return J
+
+    def step(self, inputs: Arrays, targets: Arrays, *, step: int, rate: float) -> float:
+        """J before the update that this makes; `step` counts from 1."""
+        J = self._differentiated(inputs, targets, step)
+        scalars: dict[str, float] = {"rate": rate, "t": float(step)}
+        with np.errstate(all="ignore"):
+            for expr, number in self._context.scalars.items():
+                value = evaluate(expr, scalars)
+                assert isinstance(value, float)  # neither rate nor t is one number a unit
+                self._frame.arrays[number] = self._frame.rounded(value)
+        self._update()
+        return J
+
+    def _differentiated(self, inputs: Arrays, targets: Arrays, step: int) -> float:
         J = self.loss(inputs, targets, step=step, penalty=True)
         frame = self._frame.arrays
         with np.errstate(all="ignore"):
@@ -124,24 +144,15 @@ class Executable:
                 run(frame)
         return J
 
-    def step(self, inputs: Arrays, targets: Arrays, *, step: int, rate: float) -> float:
-        """J before the update that this makes; `step` counts from 1."""
-        J = self.gradients(inputs, targets, step=step)
+    def _update(self) -> None:
         frame = self._frame.arrays
-        scalars: dict[str, float] = {"rate": rate, "t": float(step)}
         with np.errstate(all="ignore"):
-            for expr, number in self._context.scalars.items():
-                value = evaluate(expr, scalars)
-                assert isinstance(value, float)  # neither rate nor t is one number a unit
-                frame[number] = self._frame.rounded(value)
             for run in self._updates:
                 run(frame)
-        return J
 
     def array(self, value: Value) -> Array | None:
         """Where a value lies: what it was after a run, if no later value has taken its slot. None for J."""
-        persistent = value.role in (Role.PARAMETER, Role.GRADIENT, Role.STATE)
-        number = self._numbers.get(value.name if persistent else value)
+        number = self._numbers.get(value.name if value.role in PERSISTENT else value)
         array: Array | None = None if number is None else self._frame.arrays[number]
         return array
 
@@ -165,7 +176,7 @@ class Executable:
 
     def _number(self, value: Value) -> int:
         """The place of a value in the frame: one a persistent array, one a value otherwise."""
-        persistent = value.role in (Role.PARAMETER, Role.GRADIENT, Role.STATE)
+        persistent = value.role in PERSISTENT
         key: Value | str = value.name if persistent else value
         if key not in self._numbers:
             self._numbers[key] = self._frame.add(self._persistent[value.name] if persistent else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
@@ -15,25 +16,49 @@ from dnnlang.scalar.expression import REDUCTIONS, Expr, topological
 
 Shape = tuple[int, int]
 
+NUMBERS: Final = frozenset(("constant", "units"))
+"""Operands that no variable stands for."""
+
 
 def compile_expression(
-    expr: Expr, operands: Mapping[str, int], out: int, shape: Shape, frame: FrameBuilder
+    expr: Expr,
+    operands: Mapping[str, int],
+    out: int,
+    shape: Shape,
+    frame: FrameBuilder,
+    once: frozenset[str] = frozenset(),
 ) -> list[Step]:
     """Steps that write `expr` to the array `out`. `operands` are the arrays that variables stand for.
 
-    `shape` is (units, columns); the value is of this shape if `expr` is one number a unit, else (1, columns).
+    `shape` is (units, columns); those in `once` are one column that all columns share. The value has the shape that
+    `value_shape` tells.
     """
-    return _Compilation(expr, operands, out, shape, frame).steps
+    return _Compilation(expr, operands, out, shape, frame, once).steps
+
+
+def value_shape(expr: Expr, shape: Shape, once: frozenset[str] = frozenset()) -> Shape:
+    """(units, columns): 1 unit where the column shares one number, 1 column where the columns do."""
+    shared = bool(once) and expr in _shared_by_columns(expr, once)
+    return (shape[0] if expr.per_unit else 1), (1 if shared else shape[1])
 
 
 class _Compilation:
     """Intermediate results go to temporaries, given back after their last use; the last one goes to `out`."""
 
-    def __init__(self, expr: Expr, operands: Mapping[str, int], out: int, shape: Shape, frame: FrameBuilder) -> None:
+    def __init__(
+        self,
+        expr: Expr,
+        operands: Mapping[str, int],
+        out: int,
+        shape: Shape,
+        frame: FrameBuilder,
+        once: frozenset[str],
+    ) -> None:
         self.steps: list[Step] = []
         self._operands = operands
         self._frame = frame
         self._shape = shape
+        self._once = _shared_by_columns(expr, once) if once else frozenset()
         self._arrays: dict[Expr, int] = {}
         self._temporary: set[Expr] = set()
         for e, dying in _order(expr):
@@ -74,9 +99,10 @@ class _Compilation:
         operation = OPERATIONS.get(e.op)
         if operation is None:
             raise InternalError(f"the operation {e.op} is not implemented by the numpy backend")
-        whole = self._shape if any(a.per_unit for a in e.args) else (1, self._shape[1])
+        columns = 1 if e in self._once else self._shape[1]
+        whole = (self._shape[0] if any(a.per_unit for a in e.args) else 1, columns)
         temporaries = [self._frame.take(whole) for _ in range(operation.whole)]
-        temporaries += [self._frame.take((1, self._shape[1])) for _ in range(operation.column)]
+        temporaries += [self._frame.take((1, columns)) for _ in range(operation.column)]
         self.steps.append(_call(operation, out, [*args, *temporaries]))
         for t in temporaries:
             self._frame.give_back(t)
@@ -92,7 +118,17 @@ class _Compilation:
             self.steps.append(_copy(x, out))
 
     def _shape_of(self, e: Expr) -> Shape:
-        return self._shape if e.per_unit else (1, self._shape[1])
+        return (self._shape[0] if e.per_unit else 1), (1 if e in self._once else self._shape[1])
+
+
+@lru_cache(maxsize=1024)
+def _shared_by_columns(expr: Expr, once: frozenset[str]) -> frozenset[Expr]:
+    """The parts of an expression that are the same in every column: computed once."""
+    found: set[Expr] = set()
+    for e in topological(expr):
+        if e.name in once or (e.args and found.issuperset(a for a in e.args if a.op not in NUMBERS)):
+            found.add(e)
+    return frozenset(found)
 
 
 @lru_cache(maxsize=1024)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from dnnlang.backends.numpy.expressions import compile_expression, number
+from dnnlang.backends.numpy.expressions import compile_expression, number, value_shape
 from dnnlang.backends.numpy.frame import Frame, FrameBuilder, Step
 from dnnlang.backends.philox import mask_words
 from dnnlang.plan.ir import Instruction
@@ -24,6 +24,7 @@ from dnnlang.primitives import (
     Penalty,
     Primitive,
     Product,
+    Running,
     Slice,
     Stack,
     Update,
@@ -31,7 +32,7 @@ from dnnlang.primitives import (
 )
 from dnnlang.primitives.values import Value
 from dnnlang.scalar.expression import Expr, apply, topological, variable
-from dnnlang.sizes import Size
+from dnnlang.sizes import M, Size
 from dnnlang.sizes import evaluate as size_of
 
 Array = npt.NDArray[Any]
@@ -86,7 +87,7 @@ def _product(i: Instruction, c: Context) -> list[Step]:
     if p.epilogue is not None:
         end = len(numbers) - p.accumulate
         operands = dict(zip(p.epilogue.names, [result, *numbers[2 + p.bias : end]], strict=True))
-        steps.extend(compile_expression(p.epilogue.expr, operands, out, shape, c.frame))
+        steps.extend(_filled(p.epilogue.expr, operands, out, shape, c))
     if result != out:
         c.frame.give_back(result)
     return steps
@@ -103,29 +104,81 @@ def _matmul(left: int, right: int, out: int, p: Product) -> Step:
 def _map(i: Instruction, c: Context) -> list[Step]:
     p = _of(i, Map)
     operands = {name: c.number(v) for name, v in zip(p.names, i.inputs, strict=True)}
-    out, shape = c.number(i.output), c.shape(i.output)
-    if p.expr.per_unit:
-        return compile_expression(p.expr, operands, out, shape, c.frame)
-    column = c.frame.take((1, shape[1]))
-    steps = compile_expression(p.expr, operands, column, shape, c.frame)
-    c.frame.give_back(column)
-    return [*steps, lambda f: np.copyto(f[out], f[column])]
+    return _filled(p.expr, operands, c.number(i.output), c.shape(i.output), c, _rows(i, c), _once(p.names, i.inputs))
+
+
+def _filled(
+    expr: Expr,
+    operands: Mapping[str, int],
+    out: int,
+    shape: Shape,
+    c: Context,
+    units: int | None = None,
+    once: frozenset[str] = frozenset(),
+) -> list[Step]:
+    """`out` of `shape` filled with `expr`; what units or samples share is repeated for each of them.
+
+    `units` are those of the operands, where they are not the rows of `shape`; `once` the operands of one column.
+    """
+    columns = (shape[0] if units is None else units, shape[1])
+    made = value_shape(expr, columns, once)
+    if made == shape:
+        return compile_expression(expr, operands, out, columns, c.frame, once)
+    part = c.frame.take(made)
+    steps = compile_expression(expr, operands, part, columns, c.frame, once)
+    c.frame.give_back(part)
+    return [*steps, lambda f: np.copyto(f[out], f[part])]
+
+
+def _once(names: Sequence[str], inputs: Sequence[Value]) -> frozenset[str]:
+    """The operands that are one column for all samples."""
+    return frozenset(name for name, v in zip(names, inputs, strict=False) if v.shape[1] != M)
+
+
+def _rows(i: Instruction, c: Context) -> int:
+    """The number of units of the columns that an expression works on; some operands may be one number a column."""
+    return max(c.shape(v)[0] for v in (*i.inputs, i.output))
 
 
 def _mean_over_samples(i: Instruction, c: Context) -> list[Step]:
     p = _of(i, MeanOverSamples)
-    x, out = c.number(i.inputs[0]), c.number(i.output)
-    result = c.frame.take(c.shape(i.output)) if p.accumulate else out
+    out, columns, once = c.number(i.output), (_rows(i, c), c.m), _once(p.names, i.inputs)
+    operands = {name: c.number(v) for name, v in zip(p.names, i.inputs, strict=False)}
+    made = value_shape(p.expr, columns, once)
+    steps: list[Step] = []
+    if p.expr.op == "variable":
+        x = operands[p.names[0]]
+    else:
+        x = c.frame.take(made)
+        steps = compile_expression(p.expr, operands, x, columns, c.frame, once)
+    added = c.frame.take((made[0], 1))
     scale = c.frame.constant(1 / c.m)
 
     def step(f: Frame) -> None:
-        np.add.reduce(f[x], axis=1, keepdims=True, out=f[result])
-        np.multiply(f[result], f[scale], f[result])
+        np.add.reduce(f[x], axis=1, keepdims=True, out=f[added])
+        np.multiply(f[added], f[scale], f[added])
 
-    if not p.accumulate:
-        return [step]
-    c.frame.give_back(result)
-    return [step, _call(np.add, c.number(i.inputs[1]), result, out)]
+    c.frame.give_back(added)
+    if p.expr.op != "variable":
+        c.frame.give_back(x)
+    if p.accumulate:
+        return [*steps, step, _call(np.add, c.number(i.inputs[-1]), added, out)]
+    return [*steps, step, lambda f: np.copyto(f[out], f[added])]
+
+
+def _running(i: Instruction, c: Context) -> list[Step]:
+    p = _of(i, Running)
+    running, new = (c.number(v) for v in i.inputs)
+    if p.unbiased and c.m == 1:
+        return []
+    momentum = number(p.momentum)
+    weight = (1 - momentum) * (c.m / (c.m - 1) if p.unbiased else 1)
+
+    def step(f: Frame) -> None:
+        f[running] *= momentum
+        f[running] += weight * f[new]
+
+    return [step]
 
 
 def _loss(i: Instruction, c: Context) -> list[Step]:
@@ -293,6 +346,7 @@ COMPILERS: Final[dict[type, Callable[[Instruction, Context], list[Step]]]] = {
     Slice: _slice,
     Mask: _mask,
     Zeros: _zeros,
+    Running: _running,
     Clip: _clip,
     Update: _update,
 }

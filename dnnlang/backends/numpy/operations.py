@@ -136,12 +136,14 @@ def normalized_exp(out: Array, x: Array, top: Array) -> None:
 
 
 def log_normalized_exp(out: Array, x: Array, t: Array, top: Array) -> None:
-    """(x - largest) - log Σ e^(x - largest)."""
+    """(x - largest) - log(1 + the rest of Σ e^(x - largest)): near 0 where one unit has it all."""
     largest(top, x)
+    np.subtract(x, top, t)
+    np.exp(t, t)
+    t[np.argmax(x, axis=0), np.arange(x.shape[1])] -= 1
     np.subtract(x, top, out)
-    np.exp(out, t)
     total(top, t)
-    np.log(top, top)
+    np.log1p(top, top)
     np.subtract(out, top, out)
 
 

@@ -92,7 +92,7 @@ def _unequal(draft: Draft, position: int, left: Size, right: Size, solver: Solve
 def _advice(draft: Draft, position: int, solver: Solver, scope: Scope) -> str:
     first, other = draft.inputs[0], draft.inputs[position]
     assert first.units is not None
-    size = size_as_written(first.units, first.origin, solver)
+    size = size_as_written(first.units, first.origin, solver, scope)
     if other.alias is None:
         source = "" if draft.places[position].text in ("_", draft.kind.name) else f" from {draft.places[position].text}"
         return f"put a layer between them: `layer {size}{source}` just before the `{draft.kind.name}`, and join that"

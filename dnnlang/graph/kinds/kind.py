@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dnnlang.diagnostics import Diagnostics
 from dnnlang.errors import InternalError
-from dnnlang.graph.architecture import Node, Parameter
+from dnnlang.graph.architecture import Node, Parameter, Statistic
 from dnnlang.graph.definitions import Library
 from dnnlang.graph.given import Slot
 from dnnlang.graph.reader import Reader
@@ -28,6 +28,8 @@ class Shaping:
 
     solver: Solver
     reader: Reader
+    untrained: set[int] = field(default_factory=set)
+    """Ids of drafts that nothing trained stands above, as far as somebody asked."""
 
     @property
     def found(self) -> Diagnostics:
@@ -46,6 +48,7 @@ class Making:
     solver: Solver
     library: Library
     parameters: dict[str, Parameter] = field(default_factory=dict)
+    statistics: dict[str, Statistic] = field(default_factory=dict)
     _inits: dict[str | None, Initializer] = field(default_factory=dict)
     _linear: Activation | None = None
 
@@ -102,6 +105,10 @@ class NodeKind:
     def lower(self, node: Node, build: Builder) -> Value:
         """The forward computation in primitives; returns the node's output."""
         raise NotImplementedError
+
+    def trains(self, draft: Draft) -> bool:
+        """Does training change what the node computes?"""
+        return False
 
     def activation(self, draft: Draft) -> Activation | None:
         """The activation that its output comes from, if it is one: it decides the default loss."""

@@ -104,6 +104,9 @@ class Layer(NodeKind):
             transpose,
         )
 
+    def trains(self, draft: Draft) -> bool:
+        return any(of.given.get(TRAINABLE) != "no" for of in (_weights(draft)[0], _bias(draft)) if of is not None)
+
     def activation(self, draft: Draft) -> Activation | None:
         return draft.given.get(ACTIVATION)
 
@@ -195,11 +198,13 @@ def _add_weights(draft: Draft, making: Making) -> None:
     init = given.get(INIT) or making.default_init(given.get(ACTIVATION) or making.linear())
     key, trainable = f"W[{draft.number}]", given.get(TRAINABLE) != "no"
     making.parameters[key] = Parameter(
-        key, (units, fan_in), init, (fan_in, units), given.get(L2), True, trainable, draft.span
+        key, (units, fan_in), init, (fan_in, units), given.get(L2), True, trainable, draft.span, draft.within
     )
 
 
 def _add_bias(draft: Draft, making: Making) -> None:
     units, fan_in = making.size(draft.units), making.size(draft.inputs[0].units)
     key, trainable = f"b[{draft.number}]", draft.given.get(TRAINABLE) != "no"
-    making.parameters[key] = Parameter(key, (units, 1), None, (fan_in, units), None, False, trainable, draft.span)
+    making.parameters[key] = Parameter(
+        key, (units, 1), None, (fan_in, units), None, False, trainable, draft.span, draft.within
+    )
