@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ from dnnlang.backends import arrays
 from dnnlang.backends.arrays import Data
 from dnnlang.backends.numpy.execute import Executable
 from dnnlang.backends.numpy.runner import KEPT, Runner
-from dnnlang.backends.numpy.values import Evaluator, initial
+from dnnlang.backends.numpy.values import Evaluator, initial, unmeasured
 from dnnlang.diagnostics import rule
+from dnnlang.diagnostics.suggest import closest
 from dnnlang.errors import UsageError
+from dnnlang.graph.architecture import Statistic
 from dnnlang.plan.ir import Plan, Purpose
 from dnnlang.plan.memory import Memory
 from dnnlang.program import BAD_ARGUMENT, Program, item_bytes
@@ -43,12 +46,28 @@ TOO_LARGE = rule(
 )
 
 
-class Parameters(dict[str, Array]):
+NOT_FITTED = rule(
+    "DNN873",
+    "standardize-not-fitted",
+    "A network computes with a `standardize` that has not seen the training data yet.",
+    why="It subtracts the mean of the training data and divides by their deviation, and nobody has said what these "
+    "are. `network.fit` and `dnnc train` measure them first; training step by step has to begin with it.",
+    wrong="network = program.load()\nnetwork.step(X, Y)",
+    right="network = program.load()\nnetwork.standardize(X)   # X: all training samples\nnetwork.step(X, Y)",
+    program=False,
+)
+
+
+class Arrays(dict[str, Array]):
     """Arrays by name. Setting an item copies into the array, which stays the one that the network computes with."""
+
+    def __init__(self, arrays: Mapping[str, Array], what: str) -> None:
+        super().__init__(arrays)
+        self._what = what
 
     def __setitem__(self, name: str, value: npt.ArrayLike) -> None:
         if name not in self:
-            raise UsageError(BAD_ARGUMENT.at(None, f"the network has no parameter {name}"))
+            raise UsageError(BAD_ARGUMENT.at(None, f"the network has no {self._what} {name}"))
         array = np.asarray(value)
         if array.shape != self[name].shape:
             message = f"{name} is {self[name].shape}, but an array of {array.shape} was assigned"
@@ -59,6 +78,8 @@ class Parameters(dict[str, Array]):
 class Network:
     """A loaded program. `parameters` are the arrays themselves; writing to them changes the network.
 
+    `statistics` are what nodes measure instead of training it: the running mean and variance of `batchnorm`, the mean
+    and deviation of `standardize`, which are NaN until they are fitted.
     `steps` counts the updates so far, `learning_rate` is that of `step` unless it is given one. X is (n[0], m) and Y
     (n[L], m), a column for each sample; with several inputs or targets dicts by name.
     """
@@ -67,8 +88,10 @@ class Network:
         self, program: Program, *, backend: str = "numpy", dtype: str = "float32", seed: int | None = None
     ) -> None:
         if backend not in BACKENDS:
+            near = closest(backend, BACKENDS)
+            advice = f"did you mean `{near}`?" if near is not None else "leave it out for the one that is there"
             message = f"there is no backend `{backend}`; there are {', '.join(BACKENDS)}"
-            raise UsageError(BAD_ARGUMENT.at(None, message))
+            raise UsageError(BAD_ARGUMENT.at(None, message, help=advice))
         self._item_bytes = item_bytes(dtype)
         self.program = program
         self.backend = "numpy"
@@ -79,10 +102,12 @@ class Network:
         self.steps = 0
         self.layout: Layout | None = None  # columns and classes of the table it was trained on; files keep them
         self._refuse_if_larger(self._parameter_bytes(), "its parameters need")
-        self.parameters = Parameters()
-        for number, parameter in enumerate(program.architecture.parameters.values()):
-            array = initial(parameter, number, self.seed, self._numpy_dtype)
-            dict.__setitem__(self.parameters, parameter.name, array)
+        parameters = program.architecture.parameters.values()
+        made = {p.name: initial(p, n, self.seed, self._numpy_dtype) for n, p in enumerate(parameters)}
+        self.parameters = Arrays(made, "parameter")
+        statistics = program.architecture.statistics.values()
+        self.statistics = Arrays({s.name: unmeasured(s, self._numpy_dtype) for s in statistics}, "statistic")
+        self._to_fit = tuple(s for s in statistics if s.initial is None)
         self._gradients: dict[str, Array] | None = None
         self._state: dict[str, Array] | None = None
         self._runner = Runner(self._numpy_dtype, self.seed)
@@ -100,6 +125,16 @@ class Network:
     def sizes(self) -> dict[str, int]:
         """The open sizes of the program, bound."""
         return dict(self.program.sizes)
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """Parameters and statistics together: what the network has learned, and what a model file holds."""
+        return {**self.parameters, **self.statistics}
+
+    @property
+    def fitted(self) -> bool:
+        """Have all `standardize` nodes seen the training data?"""
+        return self._unfitted() is None
 
     @property
     def state(self) -> dict[str, Array]:
@@ -122,15 +157,7 @@ class Network:
         executable = self._made(self.program.plan(purpose), m, Purpose(purpose))
         added = executable.arena_bytes() - _number(needs.cache) - _number(needs.workspace)
         workspace = _number(needs.workspace) + added
-        return Memory(
-            needs.parameters,
-            needs.gradients,
-            needs.state,
-            needs.cache,
-            workspace,
-            _number(needs.peak) + added,
-            needs.lower_bound,
-        )
+        return replace(needs, workspace=workspace, peak=_number(needs.peak) + added)
 
     def __repr__(self) -> str:
         return f"<Network {self.program.architecture.source.name}, {self.backend}, {self.dtype}>"
@@ -151,7 +178,7 @@ class Network:
         return executable.loss(x, y, step=self.steps + 1, penalty=penalty)
 
     def gradients(self, X: Data, Y: Data, *, training: bool = True) -> dict[str, Array]:
-        """`{"dW[1]": …}` for every trained parameter, in fresh arrays."""
+        """`{"dW[1]": …}` for every trained parameter, in fresh arrays. In training running statistics follow."""
         x, y = self._read_both(X, Y)
         self._executable(Purpose.GRADIENTS, training, x).gradients(x, y, step=self.steps + 1)
         return {name: array.copy() for name, array in self._gradient_arrays().items()}
@@ -171,6 +198,12 @@ class Network:
         yield from self._executable(Purpose.INFERENCE, training, x).trace(x, step=self.steps + 1)
 
     # ------------------------------------------------------------ training and files
+
+    def standardize(self, X: Data) -> None:
+        """Fit the `standardize` nodes to X, all training samples. `fit` does it by itself, once."""
+        from dnnlang.training.standardizing import fit_statistics
+
+        fit_statistics(self, self._read(X))
 
     def fit(self, X: Data, Y: Data, **options: Any) -> list[Record]:
         """Train by the program's settings; one record an epoch. Options are those of dnnlang.training.loop.fit."""
@@ -209,6 +242,7 @@ class Network:
     def _executable(self, purpose: Purpose, training: bool, x: Mapping[str, Array]) -> Executable:
         plan = self.program.plan(purpose, training=training)
         m = next(iter(x.values())).shape[1]
+        self._refuse_unfitted()
         return self._runner.placed(self._made(plan, m, purpose))
 
     def _made(self, plan: Plan, m: int, purpose: Purpose) -> Executable:
@@ -221,10 +255,27 @@ class Network:
 
     def _persistent(self, purpose: Purpose) -> dict[str, Array]:
         if purpose is Purpose.INFERENCE:
-            return self.parameters
+            return self.tensors
         if purpose is Purpose.GRADIENTS:
-            return {**self.parameters, **self._gradient_arrays()}
-        return {**self.parameters, **self._gradient_arrays(), **self.state}
+            return {**self.tensors, **self._gradient_arrays()}
+        return {**self.tensors, **self._gradient_arrays(), **self.state}
+
+    def _unfitted(self) -> Statistic | None:
+        """A statistic that is to be fitted to the training data, and is not yet."""
+        if not self._to_fit:
+            return None
+        unknown = next((s for s in self._to_fit if np.isnan(self.statistics[s.name]).any()), None)
+        if unknown is None:
+            self._to_fit = ()  # a fitted network stays fitted; nobody need look again at every step
+        return unknown
+
+    def _refuse_unfitted(self) -> None:
+        statistic = self._unfitted()
+        if statistic is None:
+            return
+        message = f"this `standardize` has not seen the training data: {statistic.name} is not known"
+        advice = "call `network.standardize(X)` with all training samples first; `network.fit` does it by itself"
+        raise UsageError(NOT_FITTED.at(statistic.span, message, help=advice))
 
     def _gradient_arrays(self) -> dict[str, Array]:
         if self._gradients is None:
@@ -234,7 +285,7 @@ class Network:
 
     def _parameter_bytes(self) -> int:
         total = 0
-        for rows, columns in self.program.parameters.values():
+        for rows, columns in (*self.program.parameters.values(), *self.program.statistics.values()):
             assert isinstance(rows, int)
             assert isinstance(columns, int)
             total += rows * columns

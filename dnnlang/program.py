@@ -88,6 +88,11 @@ class Program:
         return {p.name: p.shape for p in self.architecture.parameters.values()}
 
     @property
+    def statistics(self) -> dict[str, tuple[Size, Size]]:
+        """Shapes of what nodes measure instead of training it: `{"running_mean[bn]": (5, 1), …}`."""
+        return {s.name: s.shape for s in self.architecture.statistics.values()}
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """The sizes that are still open."""
         return self.architecture.symbols
@@ -116,12 +121,17 @@ class Program:
         return self._view().backward
 
     @property
+    def updates(self) -> tuple[Step, ...]:
+        """What changes besides, after the gradients: running statistics. Parameters change in the plan of a step."""
+        return self._view().updates
+
+    @property
     def cache(self) -> tuple[CacheSlot, ...]:
         """What the forward instructions keep for the backward ones, and why."""
         return self._view().cache()
 
     def memory(self, m: int | None = None, *, purpose: str = "gradients", dtype: str = "float32") -> Memory:
-        """Bytes of parameters, gradients, state, cache and workspace, their peak and its lower bound.
+        """Bytes of parameters, statistics, gradients, state, cache and workspace, their peak and its lower bound.
 
         Formulas in m, or for a given m numbers (unless other sizes are open).
         """
@@ -255,7 +265,7 @@ def _compiled(
 
 def _checked_level(optimize: int) -> int:
     if optimize not in LEVELS or isinstance(optimize, bool):
-        raise UsageError(BAD_ARGUMENT.at(None, f"`optimize` is 0, 1 or 2, not {optimize!r}"))
+        raise UsageError(BAD_ARGUMENT.at(None, f"`optimize` is 0, 1 or 2, not {optimize!r}", help="2 is the default"))
     return optimize
 
 
@@ -263,5 +273,6 @@ def item_bytes(dtype: str) -> int:
     """Bytes of one number of a dtype."""
     sizes = {"float32": ITEM_BYTES, "float64": 2 * ITEM_BYTES}
     if dtype not in sizes:
-        raise UsageError(BAD_ARGUMENT.at(None, f"`dtype` is float32 or float64, not {dtype!r}"))
+        message = f"`dtype` is float32 or float64, not {dtype!r}"
+        raise UsageError(BAD_ARGUMENT.at(None, message, help="float32 is the default"))
     return sizes[dtype]

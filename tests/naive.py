@@ -1,7 +1,9 @@
 """A second implementation, straight from the lesson's formulas, sharing nothing with the compiler.
 
 Forward node by node; backward node by node in reverse: dZ = dA ∘ g'(Z), dW = 1/m dZ Aᵀ, db = 1/m Σ dZ, dA = Wᵀ dZ.
-Losses are differentiated by A as they stand. Float64 throughout; slow, and fine for small programs.
+Losses are differentiated by A as they stand. `batchnorm` and `layernorm` go back as their papers sum it up: with
+x = (A - mu) / s and g = gamma ∘ dY, dA = (g - mean g - x ∘ mean(g ∘ x)) / s. Float64 throughout; slow, and fine for
+small programs.
 """
 
 from __future__ import annotations
@@ -35,17 +37,27 @@ ACTIVATIONS = {
 
 
 class Naive:
-    """One pass forward and backward. `parameters` by the compiler's names, which are the lesson's."""
+    """One pass forward and backward. `parameters` and `statistics` by the compiler's names, which are the lesson's."""
 
     def __init__(
-        self, spec: ProgramSpec, parameters: Arrays, *, seed: int = 0, step: int = 1, training: bool = True
+        self,
+        spec: ProgramSpec,
+        parameters: Arrays,
+        statistics: Arrays,
+        *,
+        seed: int = 0,
+        step: int = 1,
+        training: bool = True,
     ) -> None:
         self.spec = spec
         self.parameters = parameters
+        self.statistics = statistics
         self.seed, self.step, self.training = seed, step, training
         self.values: Arrays = {}
         self.before: Arrays = {}  # Z of layers and of apply
         self.masks: Arrays = {}
+        self.normal: Arrays = {}  # x of the papers, and s
+        self.deviation: Arrays = {}
         self.by_name = {n.name: n for n in spec.nodes}
 
     def forward(self, X: Arrays) -> Array:
@@ -60,9 +72,8 @@ class Naive:
         total = 0.0
         for loss, node, weight in self.spec.losses:
             total += float(weight) / m * LOSSES[loss][0](self.values[node], Y[node]).sum()
-        for name, W in self.parameters.items():
-            if name.startswith("W"):
-                total += float(self.spec.l2) / (2 * m) * (W**2).sum()
+        for node in self._penalized():
+            total += self._rate(node) / (2 * m) * (self.parameters[f"W[{node.l}]"] ** 2).sum()
         return total
 
     def gradients(self, X: Arrays, Y: Arrays) -> Arrays:
@@ -75,10 +86,22 @@ class Naive:
         for node in reversed(self.spec.nodes):
             if node.name in d:
                 self._backward(node, d, grads, m)
-        for name, W in self.parameters.items():
-            if name.startswith("W"):
-                grads[f"d{name}"] = grads[f"d{name}"] + float(self.spec.l2) / m * W
+        for node in self._penalized():
+            W = f"W[{node.l}]"
+            grads[f"d{W}"] = grads[f"d{W}"] + self._rate(node) / m * self.parameters[W]
+        for node in self.spec.nodes:
+            if node.kind == "layer" and not node.trainable:
+                for letter in "Wb":
+                    grads.pop(f"d{letter}[{node.l}]", None)
         return grads
+
+    def _penalized(self) -> list[NodeSpec]:
+        """The layers with a W of their own that is trained."""
+        layers = (n for n in self.spec.nodes if n.kind == "layer")
+        return [n for n in layers if n.share is None and n.tie is None and n.trainable]
+
+    def _rate(self, node: NodeSpec) -> float:
+        return float(self.spec.l2 if node.l2 is None else node.l2)
 
     # ------------------------------------------------------------ forward
 
@@ -98,8 +121,34 @@ class Naive:
             return np.prod(inputs, axis=0)
         if node.kind == "concat":
             return np.concatenate(inputs)
+        if node.kind == "standardize":
+            mean, deviation = (self.statistics[f"{what}[{node.name}]"] for what in ("mean", "deviation"))
+            return (inputs[0] - mean) / deviation
+        if node.kind in ("batchnorm", "layernorm"):
+            return self._normalized(node, inputs[0])
         self.masks[node.name] = self._mask(node, *inputs[0].shape)
         return inputs[0] * self.masks[node.name]
+
+    def _normalized(self, node: NodeSpec, A: Array) -> Array:
+        axis = 0 if node.kind == "layernorm" else 1
+        mu, var = A.mean(axis, keepdims=True), A.var(axis, keepdims=True)
+        if node.kind == "batchnorm" and not self.training:
+            mu, var = (self.statistics[f"running_{what}[{node.name}]"] for what in ("mean", "variance"))
+        self.deviation[node.name] = np.sqrt(var + float(node.epsilon))
+        self.normal[node.name] = (A - mu) / self.deviation[node.name]
+        gamma, beta = (self.parameters[f"{what}[{node.name}]"] for what in ("gamma", "beta"))
+        return gamma * self.normal[node.name] + beta
+
+    def followed(self) -> Arrays:
+        """The statistics after a pass in training."""
+        made = dict(self.statistics)
+        for node in self.spec.nodes:
+            if node.kind == "batchnorm":
+                A, keep = self.values[node.sources[0]], float(node.momentum)
+                for what, new in (("mean", A.mean(1)), ("variance", A.var(1, ddof=1))):
+                    name = f"running_{what}[{node.name}]"
+                    made[name] = keep * made[name] + (1 - keep) * new[:, None]
+        return made
 
     def _weights(self, node: NodeSpec) -> tuple[str, str | None, bool]:
         """Names of W and b, and whether W is transposed."""
@@ -149,8 +198,22 @@ class Naive:
             for source, a in zip(node.sources, inputs, strict=True):
                 d[source] = d[source] + dA[start : start + len(a)]
                 start += len(a)
+        elif node.kind == "standardize":
+            d[node.sources[0]] = d[node.sources[0]] + dA / self.statistics[f"deviation[{node.name}]"]
+        elif node.kind in ("batchnorm", "layernorm"):
+            d[node.sources[0]] = d[node.sources[0]] + self._normalized_backward(node, dA, grads)
         else:
             d[node.sources[0]] = d[node.sources[0]] + dA * self.masks[node.name]
+
+    def _normalized_backward(self, node: NodeSpec, dY: Array, grads: Arrays) -> Array:
+        x, s = self.normal[node.name], self.deviation[node.name]
+        grads[f"dgamma[{node.name}]"] = (dY * x).mean(1, keepdims=True)
+        grads[f"dbeta[{node.name}]"] = dY.mean(1, keepdims=True)
+        g = self.parameters[f"gamma[{node.name}]"] * dY
+        if node.kind == "batchnorm" and not self.training:
+            return g / s
+        axis = 0 if node.kind == "layernorm" else 1
+        return (g - g.mean(axis, keepdims=True) - x * (g * x).mean(axis, keepdims=True)) / s
 
 
 def activate(name: str, z: Array) -> Array:

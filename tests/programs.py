@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 SMOOTH = ("linear", "sigmoid", "tanh", "softplus")
 KINKED = ("relu", "leaky_relu", "leaky_relu(slope=0.2)")
 PAIRS = (("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy"), ("linear", "mse"), ("tanh", "mse"))
+EPSILONS = (Fraction(1, 10), Fraction(1, 2))  # large ones: nothing is blown up where a unit hardly varies
 OPTIMIZERS = ("sgd", "momentum", "momentum(beta=0.5)", "adam")
 
 
@@ -30,8 +31,12 @@ class NodeSpec:
     share: str | None = None
     tie: str | None = None
     bias: bool = True
+    trainable: bool = True
+    l2: Fraction | None = None
     rate: Fraction = Fraction(0)
     dropout: int = 0
+    epsilon: Fraction = Fraction(0)
+    momentum: Fraction = Fraction(9, 10)
 
     def text(self) -> str:
         words = [self.kind]
@@ -48,6 +53,14 @@ class NodeSpec:
             words.append(f"tie=transpose({self.tie})")
         if not self.bias:
             words.append("bias=none")
+        if not self.trainable:
+            words.append("trainable=no")
+        if self.l2 is not None:
+            words.append(f"l2={float(self.l2)}")
+        if self.kind in ("batchnorm", "layernorm"):
+            words.append(f"epsilon={float(self.epsilon)}")
+        if self.kind == "batchnorm":
+            words.append(f"momentum={float(self.momentum)}")
         return " ".join(words)
 
 
@@ -112,7 +125,16 @@ class _Making:
 
     def choices(self) -> list:
         kinds = [self.layer, self.layer, self.apply, self.add, self.multiply, self.concat, self.share, self.tie]
+        kinds += [self.batchnorm, self.layernorm, self.standardize]
         return [*kinds, self.drop] if self.may_drop else kinds
+
+    def untrained(self) -> list[str]:
+        """The inputs, and the nodes that nothing trained stands above."""
+        found = list(self.inputs)
+        for node in self.nodes:
+            if node.kind not in ("layer", "batchnorm", "layernorm") and set(found).issuperset(node.sources):
+                found.append(node.name)
+        return found
 
     def units(self, name: str) -> int:
         return self.inputs[name] if name in self.inputs else next(n.units for n in self.nodes if n.name == name)
@@ -126,7 +148,9 @@ class _Making:
         source = self.any_source() if source is None else source
         units = self.draw(st.integers(1, 4)) if units is None else units
         activation = self.draw(st.sampled_from(self.activations)) if activation is None else activation
-        self._add_layer(source, units, activation, bias=self.draw(st.booleans()))
+        l2 = self.draw(st.sampled_from((None, None, Fraction(0), Fraction(1, 4))))
+        trainable = self.draw(st.sampled_from((True, True, True, False)))
+        self._add_layer(source, units, activation, bias=self.draw(st.booleans()), trainable=trainable, l2=l2)
 
     def share(self) -> None:
         number = self.draw(st.sampled_from(sorted(self.layers)))
@@ -185,6 +209,22 @@ class _Making:
         rate = self.draw(st.sampled_from((Fraction(1, 4), Fraction(1, 2))))
         node = NodeSpec(self._name(), "dropout", (source,), self.units(source), rate=rate, dropout=self.dropouts)
         self.nodes.append(node)
+
+    def batchnorm(self) -> None:
+        source = self.any_source()
+        momentum = self.draw(st.sampled_from((Fraction(1, 2), Fraction(9, 10))))
+        epsilon = self.draw(st.sampled_from(EPSILONS))
+        node = NodeSpec(self._name(), "batchnorm", (source,), self.units(source), epsilon=epsilon, momentum=momentum)
+        self.nodes.append(node)
+
+    def layernorm(self) -> None:
+        source = self.any_source()
+        epsilon = self.draw(st.sampled_from(EPSILONS))
+        self.nodes.append(NodeSpec(self._name(), "layernorm", (source,), self.units(source), epsilon=epsilon))
+
+    def standardize(self) -> None:
+        source = self.draw(st.sampled_from(self.untrained()))
+        self.nodes.append(NodeSpec(self._name(), "standardize", (source,), self.units(source)))
 
     def finish(self) -> tuple[tuple[str, str, Fraction], ...]:
         """One or two output layers with their losses."""

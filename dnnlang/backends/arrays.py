@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnnlang.diagnostics import Rule, rule
+from dnnlang.diagnostics.suggest import closest
 from dnnlang.errors import DataError
 from dnnlang.scalar.expression import Expr
 from dnnlang.scalar.text import number, text
@@ -122,7 +123,11 @@ def _by_name(data: Data, keys: Mapping[str, tuple[str, ...]], what: str) -> dict
     for name, (usual, *others) in keys.items():
         key = next((k for k in (usual, *others) if k in rest), None)
         if key is None:
-            raise _error(WRONG_NAMES, f"the {what} {usual} is missing", None)
+            near = closest(usual, rest)
+            advice = (
+                f"did you mean `{usual}` where `{near}` stands?" if near is not None else f"add `{usual}` to the dict"
+            )
+            raise _error(WRONG_NAMES, f"the {what} {usual} is missing", advice)
         found[name] = rest.pop(key)
     if rest:
         known = ", ".join(key for key, *_ in keys.values())
@@ -162,7 +167,8 @@ def _check_columns(array: Array, units: int, title: str) -> None:
         message = f"{title} is {_shape(array)}, expected {expected}: it is the wrong way round"
         raise _error(WRONG_SHAPE, message, f"pass {title}.T")
     if array.shape[0] != units:
-        raise _error(WRONG_SHAPE, f"{title} is {_shape(array)}, expected {expected}", None)
+        advice = f"give {units} rows, one for each unit; samples stand side by side"
+        raise _error(WRONG_SHAPE, f"{title} is {_shape(array)}, expected {expected}", advice)
     if array.shape[1] == 0:
         raise _error(WRONG_SHAPE, f"{title} is {_shape(array)}: it holds no samples", None)
 
@@ -177,7 +183,11 @@ def _same_samples(arrays: Mapping[str, Array], m: int | None, letter: str) -> No
             m = array.shape[1]
         if array.shape[1] != m:
             title = _title(letter, name, arrays)
-            raise _error(WRONG_SHAPE, f"{title} has {array.shape[1]} samples, but X has {m}", None)
+            raise _error(
+                WRONG_SHAPE,
+                f"{title} has {array.shape[1]} samples, but X has {m}",
+                "samples are columns, as many as in X",
+            )
 
 
 def _converted(array: Array, dtype: np.dtype[Any], title: str) -> Array:

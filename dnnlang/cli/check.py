@@ -7,7 +7,7 @@ import sys
 from typing import Final
 
 from dnnlang.cli.output import rewrite
-from dnnlang.cli.parser import Parser, add_program_options
+from dnnlang.cli.parser import Parser, add_deny_option, add_program_options
 from dnnlang.cli.programs import architecture_of
 from dnnlang.cli.show import show
 from dnnlang.diagnostics.diagnostic import Diagnostic, Diagnostics, Edit
@@ -19,10 +19,15 @@ EXAMPLE: Final = """example:
 """
 
 
+ROUNDS: Final = 20
+"""A repair may bring something to light that the mistake had hidden, and that can be repaired in turn."""
+
+
 def configure(parser: Parser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="programs (.dnn)")
     parser.add_argument("--fix", action="store_true", help="repair what is certain, in place")
     add_program_options(parser)
+    add_deny_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,10 +35,16 @@ def run(arguments: argparse.Namespace) -> int:
     status = 0
     for path in arguments.files:
         try:
-            in_file = _check(path, arguments.defines)
-            if arguments.fix and (fixed := _fix(path, in_file)):
+            in_file = _check(path, arguments)
+            fixed = 0
+            for _ in range(ROUNDS if arguments.fix else 0):
+                repaired = _fix(path, in_file)
+                if not repaired:
+                    break
+                fixed += repaired
+                in_file = _check(path, arguments)
+            if fixed:
                 print(f"{path}: {fixed} fixed", file=sys.stderr)
-                in_file = _check(path, arguments.defines)
         except CompileError as error:
             in_file = list(error.diagnostics)
         except UsageError as error:
@@ -49,9 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _check(path: str, defines: list[tuple[str, str]]) -> list[Diagnostic]:
+def _check(path: str, arguments: argparse.Namespace) -> list[Diagnostic]:
     found = Diagnostics()
-    architecture_of(path, defines, found)
+    architecture_of(path, arguments.defines, found, arguments.deny)
     return found.in_source_order()
 
 
@@ -67,8 +78,9 @@ def _fix(path: str, found: list[Diagnostic]) -> int:
     if not edits:
         return 0
     text = edits[0].span.source.text
+    line_end = "\r\n" if "\r\n" in text else "\n"
     for edit in sorted(edits, key=lambda e: e.span.start, reverse=True):
-        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+        text = text[: edit.span.start] + edit.text.replace("\n", line_end) + text[edit.span.end :]
     rewrite(path, text)
     return fixed
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dnnlang.cli.output import check_output, write_result
-from dnnlang.cli.parser import USAGE, Parser, add_program_options
+from dnnlang.cli.parser import USAGE, Parser, add_deny_option, add_program_options
 from dnnlang.cli.programs import MODEL, open_program
 from dnnlang.errors import UsageError
 
@@ -41,6 +41,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--flat", action="store_true", help="write out every copy of a repeated body in the plan")
     parser.add_argument("-o", dest="output", metavar="PATH", help="write there instead of printing")
     add_program_options(parser)
+    add_deny_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

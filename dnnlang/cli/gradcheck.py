@@ -9,7 +9,7 @@ import argparse
 from typing import Final
 
 from dnnlang.cli.output import write_result
-from dnnlang.cli.parser import Parser, add_program_options
+from dnnlang.cli.parser import Parser, add_deny_option, add_program_options
 from dnnlang.cli.programs import open_program
 
 EXAMPLE: Final = """example:
@@ -23,6 +23,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--backend", metavar="NAME", default="numpy", help="whose gradients (default: numpy)")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of parameters and samples (default: 0)")
     add_program_options(parser)
+    add_deny_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

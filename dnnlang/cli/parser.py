@@ -97,6 +97,17 @@ def add_program_options(parser: Parser) -> None:
     )
 
 
+def add_deny_option(parser: Parser) -> None:
+    """--deny, of every command that compiles a program text."""
+    parser.add_argument(
+        "--deny",
+        metavar="CODE",
+        action="append",
+        default=[],
+        help="make errors of these warnings, as in --deny DNN321; --deny warnings: of all",
+    )
+
+
 def add_diagnostic_option(parser: Parser) -> None:
     """--output-format, of every command."""
     parser.add_argument(

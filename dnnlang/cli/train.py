@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnnlang.cli.output import check_output, write_result
-from dnnlang.cli.parser import Parser, add_program_options
-from dnnlang.cli.programs import MODEL, open_program
+from dnnlang.cli.parser import Parser, add_deny_option, add_program_options
+from dnnlang.cli.programs import MODEL, denied_codes, open_program
 from dnnlang.cli.text import count, figure
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--history", metavar="PATH", help="write a JSON line for each epoch")
     parser.add_argument("--report", metavar="PATH", help="write a report (one HTML file)")
     add_program_options(parser)
+    add_deny_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -82,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     training = Run(model.network, X, Y, observers=observers, state=model.training, measure=measure)
     model.training = training.state
     _note_other_data(arguments, training, X, Y)
+    _advise(arguments, training)
     start = time.perf_counter()
     with stopping(training.stop) as interrupted, shown:
         training.go()
@@ -126,6 +128,7 @@ def _prepare(
     block = table.read(features, routing.labels)
     layout, sizes = lay_out(table, block, routing, program.architecture)
     network = program.load(backend=arguments.backend, sizes=sizes)
+    network.layout = layout
     X = inputs_of(layout, features, block.numbers, network.dtype)
     Y = targets_of(layout, table, block, network.dtype)
     training = None if stored is None else resume(network, stored)
@@ -141,6 +144,22 @@ def _note_other_data(arguments: argparse.Namespace, training: Run, X: Data, Y: D
             "what is held out may have been trained on before",
             file=sys.stderr,
         )
+
+
+def _advise(arguments: argparse.Namespace, training: Run) -> None:
+    """Show what is worth a warning now that the data are seen. Raises DataError for what `--deny` makes errors of."""
+    from dnnlang.cli.show import show
+    from dnnlang.diagnostics.allow import deny
+    from dnnlang.errors import DataError
+    from dnnlang.training.advice import advice
+    from dnnlang.training.state import samples
+
+    held = samples(training.held[0]) if training.held is not None else 0
+    found = deny(advice(training.network, training.X, held), denied_codes(arguments.deny))
+    refused = [d for d in found if d.severity == "error"]
+    if refused:
+        raise DataError(*refused)
+    show(found, arguments.output_format)
 
 
 def _again(arguments: argparse.Namespace, output: str) -> str:

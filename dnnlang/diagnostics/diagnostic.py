@@ -100,6 +100,8 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     help: str | None = None
     fix: Fix | None = None
+    denied: bool = False
+    """Is it an error, though its rule is a warning, because the user said so (`--deny`)?"""
 
     @property
     def code(self) -> str:
@@ -107,7 +109,7 @@ class Diagnostic:
 
     @property
     def severity(self) -> Severity:
-        return self.rule.severity
+        return "error" if self.denied else self.rule.severity
 
 
 class Diagnostics:

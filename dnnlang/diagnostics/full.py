@@ -71,11 +71,12 @@ def _marks_by_file(diagnostic: Diagnostic) -> Iterator[tuple[SourceFile, str, li
     if main is not None:
         marks[id(main.source)] = (main.source, [])
         inside = any(_contains(main, label.span) for label in diagnostic.labels)
-        if not inside:  # labels inside the main span say more precisely what is wrong than it does
+        same = any(label.span == main for label in diagnostic.labels)
+        if not inside and not same:  # labels inside the main span say more precisely what is wrong than it does
             marks[id(main.source)][1].append(_mark(main, "", True))
     for label in diagnostic.labels:
         source = label.span.source
-        marks.setdefault(id(source), (source, []))[1].append(_mark(label.span, label.message, False))
+        marks.setdefault(id(source), (source, []))[1].append(_mark(label.span, label.message, label.span == main))
     for source, in_file in marks.values():
         in_file.sort(key=lambda m: (m.line, m.start, not m.primary))
         if main is not None and source is main.source:

@@ -2,7 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import NamedTuple
+
+from dnnlang.diagnostics.diagnostic import Edit, Fix
+from dnnlang.source import Span
+
+
+class Meant(NamedTuple):
+    """What a word was probably meant to be. `fix` is None where another word is as close."""
+
+    word: str
+    help: str
+    fix: Fix | None
+
+
+def meant(span: Span, candidates: Iterable[str], *, form: str = "{}", local: bool = False) -> Meant | None:
+    """What the word at `span` is most likely a misspelling of, or None if nothing is close.
+
+    `form` is how the help shows it (`layer[{}]`). `local`: the candidates are declared in the same statement, so
+    that a word that stands outside it too is rather one that the statement should have declared.
+    """
+    word = span.text
+    known = list(dict.fromkeys(candidates))
+    near = closest(word, known)
+    if near is None:
+        return None
+    away = _distance(word, near, _reach(word, near))
+    alone = all(_distance(word, c, _reach(word, c)) > away for c in known if c not in (near, word))
+    certain = alone and (max(len(near), len(word)) > 2 or word.lower() == near.lower())
+    if certain and (local or _occurs(near, span.source.text) == 1) and _occurs(word, span.source.text) > 1:
+        certain = False  # more probably it is the one declaration that is misspelt, and not all the uses
+    return Meant(near, f"did you mean `{form.format(near)}`?", replacement(span, near) if certain else None)
+
+
+def _occurs(word: str, text: str) -> int:
+    """How often a word stands in a text."""
+    return len(re.findall(rf"\b{re.escape(word)}\b", text))
+
+
+def replacement(span: Span, text: str) -> Fix:
+    """The repair that writes `text` there."""
+    return Fix(f"replace by `{text}`", (Edit(span, text),))
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:

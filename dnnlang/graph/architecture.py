@@ -158,6 +158,8 @@ class Settings:
     validation: Fraction
     patience: int | None
     seed: int
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False)
+    """Where the program makes a setting, by its key."""
 
 
 @dataclass(frozen=True, slots=True)

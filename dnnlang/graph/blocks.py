@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
-from dnnlang.diagnostics import Diagnostic, Diagnostics, Edit, Fix, Label, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.graph.reader import Reader
 from dnnlang.graph.scope import ArgumentEntry, BlockEntry, Entry, Scope, is_reserved, line_of
 from dnnlang.graph.walk import text_of
@@ -224,11 +224,11 @@ def _keys(statement: NodeStatement, block: BlockStatement, found: Diagnostics) -
 
 def _unknown_key(keyword: Keyword, block: BlockStatement, options: Sequence[str]) -> Diagnostic:
     key, fix = keyword.key, None
-    near = closest(key.id, options)
+    near = meant(key.span, options)
     if any(p.id == key.id for p in block.positional):
         advice = f"it is an operand, which stands right after the name: `{form(block)}`"
     elif near is not None:
-        advice, fix = f"did you mean `{near}`?", Fix(f"replace by `{near}`", (Edit(key.span, near),))
+        advice, fix = near.help, near.fix
     else:
         advice = f"write `{form(block)}`" if options else f"it has no keys: write `{form(block)}`"
     return WRONG_ARGUMENTS.at(

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from dnnlang.collector import collector_paused
 from dnnlang.diagnostics import Diagnostic, Diagnostics, Rule, rule
+from dnnlang.diagnostics.allow import silence
+from dnnlang.graph.advice import advise
 from dnnlang.graph.amount import MAX_NODES, Amount
 from dnnlang.graph.architecture import Architecture, Requirement
 from dnnlang.graph.blocks import check_blocks, uses
 from dnnlang.graph.definitions import Library
 from dnnlang.graph.draft import Draft
-from dnnlang.graph.elaborate import WRONG_INPUTS, Elaboration
+from dnnlang.graph.elaborate import UNKNOWN_KIND, WRONG_INPUTS, Elaboration
 from dnnlang.graph.expand import Expander
 from dnnlang.graph.expectations import FALSE_RELATION, FALSE_SHAPE, Expectations
 from dnnlang.graph.finish import (
@@ -32,7 +35,7 @@ from dnnlang.graph.nodetable import NO_NODE_ABOVE, NODE_BELOW
 from dnnlang.graph.params import Number, bind, evaluate_params, override_conflict, read_sizes
 from dnnlang.graph.reader import Reader
 from dnnlang.graph.scope import BlockEntry, DimEntry, Scope, declare
-from dnnlang.graph.settings import PATIENCE_ALONE, read_settings
+from dnnlang.graph.settings import PATIENCE_ALONE, SETTINGS, read_settings
 from dnnlang.graph.solver import Equation, Solver
 from dnnlang.graph.tensors import UNKNOWN_TENSOR, Tensors
 from dnnlang.graph.values import TOO_LARGE
@@ -40,6 +43,7 @@ from dnnlang.sizes import SizeError, symbol
 from dnnlang.source import Span
 from dnnlang.syntax.imports import with_imports
 from dnnlang.syntax.tree import (
+    BlockStatement,
     DefineStatement,
     ExpectRelation,
     ExpectShape,
@@ -79,9 +83,12 @@ GLOBAL: Final[tuple[Rule, ...]] = (
 )
 """Mistakes that a statement makes together with others: they may vanish once a syntax error elsewhere is corrected."""
 
+SETTING_KEYS: Final = frozenset(setting.key for setting in SETTINGS)
+
 Some = TypeVar("Some", bound=Statement)
 
 
+@collector_paused()
 def build(
     tree: Tree,
     found: Diagnostics,
@@ -96,18 +103,24 @@ def build(
     mistakes are added that correcting them cannot mend. Imports are read before, by `with_imports`.
     """
     tree = with_imports(tree, None, found)
+    sources = (tree.source, *tree.imports.values())
     if tree.complete:
-        return _Build(tree, Located(found), params or {}, sizes or {}).run()
+        architecture = _Build(tree, Located(found), params or {}, sizes or {}).run()
+        silence(found, sources, finished=architecture is not None)
+        return architecture
     own = Diagnostics()
     _Build(tree, Located(own), params or {}, sizes or {}).run()
     for diagnostic in own.found:
         if diagnostic.rule not in GLOBAL and not _is_lost(diagnostic, tree.lost):
             found.add(diagnostic)
+    silence(found, sources, finished=False)
     return None
 
 
 def _is_lost(diagnostic: Diagnostic, lost: frozenset[str]) -> bool:
     """Is the name that it misses in a statement that was left out?"""
+    if diagnostic.rule is UNKNOWN_KIND and diagnostic.span is not None and diagnostic.span.text in SETTING_KEYS:
+        return True  # the `{` after `train` is missing
     return diagnostic.span is None or diagnostic.span.text in lost
 
 
@@ -142,6 +155,7 @@ class _Build:
         requirements += check_sizes(drafts, solver, self.found)
         if self.found.failed or outputs is None or settings is None:
             return None
+        advise(self.tree, drafts, outputs, losses, making, self.found)
         checked = Checked(self.tree, drafts, outputs, losses, settings, params, requirements)
         return self._finish(checked, making)
 
@@ -170,8 +184,10 @@ class _Build:
     def _empty(self) -> None:
         declared = any(isinstance(s, InputStatement) for s in self.tree.statements)
         message = "there is an input, but nothing is computed from it" if declared else "the program has no nodes"
-        span = Span(self.tree.source, 0, 0)
-        self.found.add(EMPTY.at(span, message, help="write at least one node, for example `layer 1 sigmoid`"))
+        advice = "write at least one node, for example `layer 1 sigmoid`"
+        if any(isinstance(s, BlockStatement | DefineStatement) for s in self.tree.statements):
+            advice += "; a file of blocks and definitions is checked by a program that imports it"
+        self.found.add(EMPTY.at(Span(self.tree.source, 0, 0), message, help=advice))
 
     def _all(self, kind: type[Some]) -> list[Some]:
         return [s for s in self.tree.statements if isinstance(s, kind)]

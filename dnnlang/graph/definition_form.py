@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from dnnlang.diagnostics import Diagnostics, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.graph.definition_options import default_number, option_variable
 from dnnlang.scalar.expression import Expr, variable
 from dnnlang.source import Span
@@ -23,6 +23,27 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {"activation": ("init", "loss"), "l
 
 NOUN: Final = {"activation": "activation", "loss": "loss", "init": "initializer", "optimizer": "optimizer"}
 WITH_ARTICLE: Final = {f: f"{'a' if f == 'loss' else 'an'} {noun}" for f, noun in NOUN.items()}
+
+ELSEWHERE: Final[Mapping[str, Mapping[str, str]]] = {
+    "activation": {"leakyrelu": "leaky_relu", "lrelu": "leaky_relu", "logistic": "sigmoid", "identity": "linear"},
+    "loss": {
+        **dict.fromkeys(("bce", "bceloss", "log_loss", "logloss", "logistic"), "binary_cross_entropy"),
+        **dict.fromkeys(("ce", "nll", "categorical_crossentropy", "sparse_categorical_crossentropy"), "cross_entropy"),
+        **dict.fromkeys(("mean_squared_error", "squared_error", "l2"), "mse"),
+        **dict.fromkeys(("mean_absolute_error", "absolute_error", "l1"), "mae"),
+        **dict.fromkeys(("kl", "kld", "kl_div"), "kl_divergence"),
+    },
+    "init": {
+        **dict.fromkeys(("glorot", "glorot_uniform", "glorot_normal", "xavier_uniform", "xavier_normal"), "xavier"),
+        **dict.fromkeys(("kaiming", "kaiming_uniform", "kaiming_normal", "he_normal", "he_uniform"), "he"),
+        **dict.fromkeys(("random", "random_normal", "gaussian", "randn"), "normal"),
+        "random_uniform": "uniform",
+        "zero": "zeros",
+        "one": "ones",
+    },
+    "optimizer": {"gradient_descent": "sgd", "gd": "sgd"},
+}
+"""What other tools call definitions of the standard library."""
 
 BAD_DEFINITION = rule(
     "DNN403",
@@ -46,15 +67,21 @@ def scope_of(statement: DefineStatement) -> dict[str, Expr]:
     return names | {o.name.id: variable(option_variable(o.name.id), per_unit=False) for o in statement.options}
 
 
+def families_meant(statement: DefineStatement) -> tuple[str, ...]:
+    """What a malformed definition may have been meant to be: all families, if it names none."""
+    return (statement.family.id,) if statement.family.id in FAMILIES else FAMILIES
+
+
 def well_formed(statement: DefineStatement, found: Diagnostics) -> bool:
     family = statement.family.id
     if family not in FAMILIES:
-        near = closest(family, FAMILIES)
+        near = meant(statement.family.span, FAMILIES, form="define {}")
         found.add(
             BAD_DEFINITION.at(
                 statement.family.span,
-                f"`define` makes an activation, a loss, an init or an optimizer, not a `{family}`",
-                help=f"did you mean `define {near}`?" if near is not None else None,
+                f"`define` makes an activation, a loss, an init or an optimizer, not `{family}`",
+                help=near.help if near is not None else f"write `define activation {statement.name.id}(z) = …`",
+                fix=near.fix if near is not None else None,
             )
         )
         return False
@@ -71,12 +98,13 @@ def _problem(statement: DefineStatement) -> tuple[Span, str, str] | None:
     wanted = VARIABLES[family]
     form = f"define {family} {name}({', '.join(wanted)})"
     if len(statement.variables) != len(wanted):
-        count = f"{len(wanted)} variable{'s' if len(wanted) > 1 else ''}"
-        return (
-            statement.name.span,
-            f"{WITH_ARTICLE[family]} is a function of {count}",
-            (f"write `{form} …`; options stand after a semicolon: `({', '.join(wanted)}; option=1)`"),
-        )
+        count = f"{len(wanted)} variable{'s' if len(wanted) > 1 else ''}, {' and '.join(wanted)}"
+        extra = [v.id for v in statement.variables[len(wanted) :]]
+        advice = f"write `{form} …`"
+        if extra:
+            options = ", ".join(f"{e}=1" for e in extra)
+            advice = f"options stand after a semicolon, with defaults: `{form[:-1]}; {options}) …`"
+        return statement.name.span, f"{WITH_ARTICLE[family]} is a function of {count}", advice
     if family == "optimizer" and statement.body is None:
         return statement.name.span, "an optimizer has a body of statements", f"write `{form} {{ w = w - rate * g }}`"
     if family != "optimizer" and statement.value is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from dnnlang.diagnostics import Diagnostics, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.graph.formulas import Scope, formula
 from dnnlang.scalar.expression import Expr, constant
 from dnnlang.scalar.text import number
@@ -45,13 +45,17 @@ def bind_options(
     if isinstance(use, Call):
         positional = use.arguments[skip:]
         if len(positional) > len(declared):
-            has = f"the options {', '.join(declared)}" if declared else "no options"
-            found.add(BAD_OPTIONS.at(positional[len(declared)].span, f"`{name}` has {has}", help="take this one out"))
+            count = f"{len(declared)} option{'s' if len(declared) > 1 else ''}, {', '.join(declared)}"
+            has = f"{count}, and here are {len(positional)}" if declared else "no options"
+            advice = "take this one out"
+            if statement.family.id == "optimizer" and not declared:
+                advice = _rate_elsewhere(positional[0])
+            found.add(BAD_OPTIONS.at(positional[len(declared)].span, f"`{name}` has {has}", help=advice))
             return None
         for key, tree in zip(declared, positional, strict=False):
             values[key] = numbers(tree)
         for keyword in use.keywords:
-            if not _takes(keyword, declared, values, name, found):
+            if not _takes(keyword, statement, values, found):
                 return None
             values[keyword.key.id] = numbers(keyword.value)
     for option in statement.options:
@@ -61,16 +65,23 @@ def bind_options(
     return complete if len(complete) == len(values) else None
 
 
-def _takes(keyword: Keyword, declared: list[str], values: Mapping[str, object], name: str, found: Diagnostics) -> bool:
-    key = keyword.key.id
+def _rate_elsewhere(value: Expression) -> str:
+    return f"the learning rate is a setting of its own: `learning_rate {value.span.text}`"
+
+
+def _takes(keyword: Keyword, statement: DefineStatement, values: Mapping[str, object], found: Diagnostics) -> bool:
+    key, name, declared = keyword.key.id, statement.name.id, [o.name.id for o in statement.options]
     if key not in declared:
-        near = closest(key, declared)
-        has = f"it has {', '.join(declared)}" if declared else "it has none"
+        near = meant(keyword.key.span, [option for option in declared if option not in values])
+        has = f"it has {', '.join(f'`{option}`' for option in declared)}" if declared else "it has none"
+        if statement.family.id == "optimizer" and key in ("lr", "learning_rate", "alpha", "rate"):
+            has = _rate_elsewhere(keyword.value)
         found.add(
             BAD_OPTIONS.at(
                 keyword.key.span,
                 f"`{name}` has no option `{key}`",
-                help=f"did you mean `{near}`?" if near is not None else has,
+                help=near.help if near is not None else has,
+                fix=near.fix if near is not None else None,
             )
         )
         return False

@@ -7,10 +7,10 @@ from fractions import Fraction
 from functools import cache
 from typing import Final, TypeVar
 
-from dnnlang.diagnostics import Diagnostics, Label, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
+from dnnlang.diagnostics.suggest import meant, replacement
 from dnnlang.errors import InternalError
-from dnnlang.graph.definition_form import NOUN, scope_of, well_formed
+from dnnlang.graph.definition_form import ELSEWHERE, NOUN, VARIABLES, families_meant, scope_of, well_formed
 from dnnlang.graph.definition_options import (
     BAD_OPTIONS,
     Numbers,
@@ -108,6 +108,7 @@ class Library:
         self._standard = standard
         self._definitions = definitions
         self._formulas: dict[tuple[str, str], Expr | None] = {}
+        self._broken: set[tuple[str, str]] = set()  # mistakes in them were reported; their uses stay silent
         self._open: list[str] = []  # activations whose formulas are being read, to find circles
 
     @staticmethod
@@ -145,8 +146,10 @@ class Library:
     def extend(self, statements: Iterable[DefineStatement], found: Diagnostics) -> Library:
         """This library and the definitions of a program, each of which is checked now."""
         own: dict[tuple[str, str], DefineStatement] = {}
+        broken: set[tuple[str, str]] = set()
         for statement in statements:
             if not well_formed(statement, found):
+                broken.update((family, statement.name.id) for family in families_meant(statement))
                 continue
             key = (statement.family.id, statement.name.id)
             if key in own:
@@ -155,7 +158,7 @@ class Library:
                     DEFINED_TWICE.at(
                         statement.name.span,
                         f"the {NOUN[key[0]]} `{key[1]}` is defined twice",
-                        labels=[Label(statement.name.span, "again here"), Label(first, f"first on line {first.line}")],
+                        labels=[Label(first, "the first one"), Label(statement.name.span, "the second one")],
                         help="give one of them another name, or take one out",
                     )
                 )
@@ -169,21 +172,29 @@ class Library:
                     )
                 )
             own[key] = statement
-        if not own:
+        if not own and not broken:
             return self
         extended = Library(self, own)
-        for family, name in own:
-            extended._check(family, name, found)
+        extended._broken = broken
+        sound = [key for key in own if extended._check(*key, found)]
+        broken.update(own.keys() - sound)
         return extended
 
-    def _check(self, family: str, name: str, found: Diagnostics) -> None:
-        use = self._definitions[family, name].name
-        {
+    def _check(self, family: str, name: str, found: Diagnostics) -> bool:
+        statement = self._definitions[family, name]
+        read: Callable[[Name | Call, Numbers, Diagnostics], object] = {
             "activation": self.activation,
             "loss": self.loss,
             "init": self.initializer,
             "optimizer": self.optimizer,
-        }[family](use, default_number, found)
+        }[family]
+        sound = read(statement.name, default_number, found) is not None
+        for keyword in statement.keys:  # `init=` and `loss=`
+            value = keyword.value
+            if isinstance(value, Name) and self._find(keyword.key.id, value.id) is None:
+                self._unknown(keyword.key.id, value, found)
+                sound = False
+        return sound
 
     # ------------------------------------------------------------ using
 
@@ -203,6 +214,8 @@ class Library:
         if value is None:
             return None
         stated = self._stated_derivative(statement, options, put(value, options), found)
+        if stated is None and statement.derivative is not None:
+            return None
         keys = {k.key.id: k.value.id for k in statement.keys if isinstance(k.value, Name)}
         return Activation(label, put(value, options), keys.get("init"), keys.get("loss"), statement.span, stated)
 
@@ -245,12 +258,12 @@ class Library:
     def default_init(self, activation: Activation | None) -> Initializer:
         """The initializer of a layer that names none."""
         name = activation.init if activation is not None and activation.init is not None else DEFAULT_INIT
-        return self._default(name, self.initializer)
+        return self._default(name if ("init", name) not in self._broken else DEFAULT_INIT, self.initializer)
 
     def default_loss(self, activation: Activation | None) -> Loss:
         """The loss of a program that names none and ends in `activation`."""
         name = activation.loss if activation is not None and activation.loss is not None else DEFAULT_LOSS
-        return self._default(name, self.loss)
+        return self._default(name if ("loss", name) not in self._broken else DEFAULT_LOSS, self.loss)
 
     def _default(self, name: str, bind: Callable[[Name | Call, Numbers, Diagnostics], Bound | None]) -> Bound:
         found = Diagnostics()
@@ -260,6 +273,8 @@ class Library:
         return bound
 
     def _nowhere(self) -> Span:
+        if not self._definitions and self._standard is not None:
+            return self._standard._nowhere()
         statement = next(iter(self._definitions.values()))
         return Span(statement.span.source, 0, 0)
 
@@ -275,27 +290,38 @@ class Library:
         self, family: str, use: Name | Call, numbers: Numbers, found: Diagnostics
     ) -> tuple[DefineStatement, str, dict[str, Expr]] | None:
         name = use.id if isinstance(use, Name) else use.callee.id
+        if (family, name) in self._broken:
+            return None
         statement = self._find(family, name)
         if statement is None:
-            candidates = self.names(family)
-            if family == "activation":
-                candidates += [n for n, f in FUNCTIONS.items() if 1 in f.arities and f.elementwise]
-            near = closest(name, candidates)
-            found.add(
-                UNKNOWN_FUNCTION.at(
-                    use.span if isinstance(use, Name) else use.callee.span,
-                    f"there is no {NOUN[family]} `{name}`",
-                    help=f"did you mean `{near}`?"
-                    if near is not None
-                    else f"there are {', '.join(candidates)}; or write your own: `define {family} {name}(…) = …`",
-                )
-            )
+            self._unknown(family, use if isinstance(use, Name) else use.callee, found)
             return None
         options = bind_options(statement, use, numbers, found)
         if options is None:
             return None
         label = use.id if isinstance(use, Name) else use_label(use, statement, options)
         return statement, label, as_expressions(options)
+
+    def _unknown(self, family: str, name: Name, found: Diagnostics) -> None:
+        if (family, name.id) in self._broken:
+            return
+        candidates = self.names(family)
+        if family == "activation":
+            functions = [n for n, f in FUNCTIONS.items() if 1 in f.arities and f.elementwise]
+            candidates += [n for n in functions if n not in candidates]
+        near = meant(name.span, candidates)
+        other = ELSEWHERE[family].get(name.id.lower())
+        fix = near.fix if near is not None else None
+        if other is not None:
+            advice, fix = f"here it is called `{other}`", replacement(name.span, other)
+        elif near is not None:
+            advice = near.help
+        else:
+            form = f"define {family} {name.id}({', '.join(VARIABLES[family])})"
+            body = "{ w = … }" if family == "optimizer" else "= …"
+            advice = f"there are {', '.join(candidates)};\nor write your own: `{form} {body}`"
+        message = f"there is no {NOUN[family]} `{name.id}`"
+        found.add(UNKNOWN_FUNCTION.at(name.span, message, help=advice, fix=fix))
 
     def _formula(self, statement: DefineStatement, found: Diagnostics) -> Expr | None:
         """The right side of a definition, in its canonical variables and its options; read once."""
@@ -318,20 +344,26 @@ class Library:
             raise InternalError(f"the definition of {statement.name.id} has no formula")
         family, name = statement.family.id, statement.name.id
         if family == "activation" and name in self._open:
-            chain = " → ".join([*self._open[self._open.index(name) :], name])
-            found.add(
-                CIRCLE.at(
-                    statement.name.span,
-                    f"the activation `{name}` is defined by itself: {chain}",
-                    help="one of them must be written without the others",
-                )
-            )
+            found.add(self._circle(statement, self._open[self._open.index(name) :]))
             return None
         self._open.append(name)
         try:
             return self._read_checked(statement, statement.value, found)
         finally:
             self._open.pop()
+
+    def _circle(self, statement: DefineStatement, names: list[str]) -> Diagnostic:
+        labels = []
+        for name, following in zip(names, [*names[1:], names[0]], strict=True):
+            definition = self._find("activation", name)
+            if definition is not None and definition.value is not None:
+                labels.append(Label(definition.value.span, f"`{name}` calls `{following}`"))
+        return CIRCLE.at(
+            statement.name.span,
+            f"the activation `{names[0]}` is defined by itself: {' → '.join([*names, names[0]])}",
+            labels=labels,
+            help="write a formula of numbers and functions for one of them",
+        )
 
     def _read_checked(self, statement: DefineStatement, value: Expression, found: Diagnostics) -> Expr | None:
         scope = Scope(scope_of(statement), draws=statement.family.id == "init", call=self._call)
@@ -349,15 +381,18 @@ class Library:
 
     def _call(self, use: Call, arguments: list[Expr], found: Diagnostics) -> Expr | None:
         """An activation called as a function: its formula at the first argument; the rest are options."""
+        if ("activation", use.callee.id) in self._broken:
+            return None
         statement = self._find("activation", use.callee.id)
         if statement is None:
             candidates = [*FUNCTIONS, *self.names("activation")]
-            near = closest(use.callee.id, candidates)
+            near = meant(use.callee.span, candidates)
             found.add(
                 UNKNOWN_FUNCTION.at(
                     use.callee.span,
                     f"there is no function or activation `{use.callee.id}`",
-                    help=f"did you mean `{near}`?" if near is not None else f"there are {', '.join(FUNCTIONS)}",
+                    help=near.help if near is not None else f"there are {', '.join(FUNCTIONS)}",
+                    fix=near.fix if near is not None else None,
                 )
             )
             return None
@@ -384,7 +419,11 @@ class Library:
                 BAD_GIVEN.at(
                     left_tree.span.to(right_tree.span),
                     "`given` states that something of the targets equals a number",
-                    help="write it like `given sum(y) = 1`: a sum over y on the left, a number on the right",
+                    notes=[
+                        f"the output is `{statement.variables[0].id}`, the targets are `{statement.variables[1].id}`"
+                    ],
+                    help=f"write it like `given sum({statement.variables[1].id}) = 1`: "
+                    "a sum over the targets on the left, a number on the right",
                 )
             )
             return None

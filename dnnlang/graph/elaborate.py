@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dnnlang.diagnostics import Diagnostic, Edit, Fix, Label, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, Label, rule
+from dnnlang.diagnostics.suggest import meant, replacement
+from dnnlang.graph import misread
 from dnnlang.graph.architecture import Copy
 from dnnlang.graph.draft import Draft
 from dnnlang.graph.given import Slot
@@ -66,15 +67,6 @@ class UnknownKind(NodeKind):
 
 
 UNKNOWN: Final = UnknownKind()
-ELSEWHERE: Final = {
-    **dict.fromkeys(("dense", "fc", "fully_connected", "linear"), "layer"),
-    **dict.fromkeys(("sum", "plus", "residual"), "add"),
-    **dict.fromkeys(("mul", "product", "times", "gate"), "multiply"),
-    **dict.fromkeys(("cat", "concatenate", "stack", "merge", "join"), "concat"),
-    **dict.fromkeys(("activation", "act"), "apply"),
-    "drop": "dropout",
-}
-"""What other tools call the kinds."""
 
 
 @dataclass(slots=True)
@@ -111,7 +103,7 @@ class Elaboration:
         draft = Draft(name, INPUT, number, statement.span, alias)
         self._enter(draft, statement.alias)
         if statement.keys:
-            self._unknown_key(statement.keys[0], "input", ())
+            self._unknown_key(statement.keys[0], "input", (), statement.keys)
         if statement.size is None:
             open_size = symbol_name(draft)
             draft.units = symbol(open_size)
@@ -159,10 +151,10 @@ class Elaboration:
         alias = statement.alias.id if statement.alias is not None else None
         name = f"{kind.name}[{number}]" if alias is None or self.within is not None else alias
         draft = Draft(name, kind, number, statement.span, alias, within=self.within)
-        complete = self._sources(statement, draft)
+        complete = self._has_from(statement, kind) and self._sources(statement, draft)
         complete = self._operands(statement, draft) and complete
         for keyword in statement.keys:
-            self._key(keyword, draft)
+            self._key(keyword, draft, statement)
         self._enter(draft, statement.alias)
         try:
             if complete and not any(source.failed for source in draft.inputs):
@@ -191,15 +183,21 @@ class Elaboration:
 
     def unknown_kind(self, name: Name) -> Diagnostic:
         kinds = [*self.reader.scope.names(BlockEntry), *KINDS]
-        near = closest(name.id, kinds)
+        near = meant(name.span, kinds)
+        statement = meant(name.span, misread.STATEMENTS)
         library = self.reader.library
-        fix = None
-        other = ELSEWHERE.get(name.id.lower())
-        if other is not None:
-            advice = f"here it is called `{other}`"
+        other = misread.KINDS_ELSEWHERE.get(name.id.lower())
+        fix = replacement(name.span, other) if other in ("layer", "apply", "dropout") else None
+        own = meant(name.span, self.reader.scope.names(BlockEntry))
+        elsewhere = misread.of_kind(name)
+        if own is not None:
+            advice, fix = own.help, own.fix
+        elif elsewhere is not None:
+            advice = elsewhere
         elif near is not None:
-            advice = f"did you mean `{near}`?"
-            fix = Fix(f"replace by `{near}`", (Edit(name.span, near),))
+            advice, fix = near.help, near.fix
+        elif statement is not None:
+            advice = statement.help
         elif library.has("activation", name.id):
             advice = f"`{name.id}` is an activation: write `apply {name.id}`, or `layer 5 {name.id}`"
         else:
@@ -218,6 +216,21 @@ class Elaboration:
         present = tuple(source for source in found if source is not None)
         return present if len(present) == len(found) else None
 
+    def _has_from(self, statement: NodeStatement, kind: NodeKind) -> bool:
+        """False if nodes stand among the operands, where a `from` was forgotten."""
+        forgotten = misread.of_sources(statement, kind, self.reader)
+        if forgotten is None:
+            return True
+        nodes, line = forgotten
+        self.reader.found.add(
+            WRONG_OPERANDS.at(
+                nodes[0].span.to(nodes[-1].span),
+                f"what goes into `{kind.name}` stands after `from`",
+                help=f"write `{line}`",
+            )
+        )
+        return False
+
     def _sources(self, statement: NodeStatement, draft: Draft) -> bool:
         """Fill in `inputs` and `places`. False if something is wrong with them."""
         sources = self.sources(statement)
@@ -229,12 +242,16 @@ class Elaboration:
         kind, count = draft.kind, len(draft.inputs)
         if kind.least <= count and (kind.most is None or count <= kind.most):
             return True
-        self.reader.found.add(_wrong_inputs(statement, kind, count))
+        self.reader.found.add(self._wrong_inputs(statement, kind, count))
         return False
 
     def _operands(self, statement: NodeStatement, draft: Draft) -> bool:
         """Read the operands into `given`. False if a required one is missing or wrong."""
         slots, written = draft.kind.operands, statement.operands
+        if any(misread.of_operand_key(keyword, draft.kind) is not None for keyword in statement.keys):
+            return False
+        if misread.of_sources(statement, draft.kind, self.reader) is not None:
+            written = written[: len(slots)]
         if len(written) > len(slots) or any(not s.optional for s in slots[len(written) :]):
             self.reader.found.add(self._wrong_operands(statement, draft.kind))
             return False
@@ -247,10 +264,16 @@ class Elaboration:
                 return False  # what follows may be read wrongly for the same reason
         return True
 
-    def _key(self, keyword: Keyword, draft: Draft) -> None:
+    def _key(self, keyword: Keyword, draft: Draft, statement: NodeStatement) -> None:
         slot: Slot[Any] | None = next((s for s in draft.kind.keys if s.name == keyword.key.id), None)
+        operand = misread.of_operand_key(keyword, draft.kind)
+        if slot is None and operand is not None:
+            message = f"the {operand.form} of `{draft.kind.name}` is no key: it stands right after `{draft.kind.name}`"
+            advice = f"write `{misread.without_keys(statement, draft.kind)}`"
+            self.reader.found.add(UNKNOWN_KEY.at(keyword.span, message, help=advice))
+            return
         if slot is None:
-            self._unknown_key(keyword, draft.kind.name, draft.kind.keys)
+            self._unknown_key(keyword, draft.kind.name, draft.kind.keys, statement.keys)
             return
         if slot.name in draft.given.written:
             self.reader.found.add(
@@ -267,25 +290,40 @@ class Elaboration:
         if value is not None:
             draft.given.values[slot.name] = value
 
-    def _unknown_key(self, keyword: Keyword, kind: str, keys: tuple[Slot[Any], ...]) -> None:
-        key = keyword.key
-        near = closest(key.id, [slot.name for slot in keys])
+    def _unknown_key(
+        self, keyword: Keyword, kind: str, keys: tuple[Slot[Any], ...], together: tuple[Keyword, ...]
+    ) -> None:
+        """`together` are all keys of the statement: what is given already is not what was meant."""
+        key, taken = keyword.key, {k.key.id for k in together}
+        near = meant(key.span, [slot.name for slot in keys if slot.name not in taken])
+        elsewhere = misread.of_key(key.id, kind)
         if near is not None:
-            advice, fix = f"did you mean `{near}`?", Fix(f"replace by `{near}`", (Edit(key.span, near),))
+            advice, fix = near.help, near.fix
+        elif elsewhere is not None:
+            advice, fix = elsewhere, None
         else:
             listed = ", ".join(f"`{slot.form}`" for slot in keys)
-            advice, fix = f"`{kind}` has {f'the keys {listed}' if listed else 'no keys'}", None
+            plural = "keys" if len(keys) > 1 else "key"
+            advice, fix = f"`{kind}` has {f'the {plural} {listed}' if listed else 'no keys'}", None
         self.reader.found.add(UNKNOWN_KEY.at(key.span, f"`{kind}` has no key `{key.id}`", help=advice, fix=fix))
 
     def _wrong_operands(self, statement: NodeStatement, kind: NodeKind) -> Diagnostic:
         written, library = statement.operands, self.reader.library
         if len(written) > len(kind.operands):
+            for word in written:
+                near = meant(word.span, ["from"]) if isinstance(word, Name) and len(word.id) > 2 else None
+                if near is not None:
+                    message = f"`{word.span.text}` is one operand too many for `{kind.name}`"
+                    return WRONG_OPERANDS.at(word.span, message, help=near.help, fix=near.fix)
+            told = misread.of_operands(statement, kind, self.reader)
+            if told is not None:
+                return WRONG_OPERANDS.at(told[0], told[1], help=told[2])
             extra = written[len(kind.operands)]
             many = f"{len(kind.operands)} operand{'s' if len(kind.operands) > 1 else ''}" if kind.operands else "none"
             return WRONG_OPERANDS.at(
                 extra.span,
                 f"`{text_of(extra)}` is one operand too many: `{kind.name}` takes {many}",
-                help=f"write `{kind.usage()}`; sources stand after `from`",
+                help=f"write `{kind.usage()}`; nodes stand after `from`",
             )
         missing = next(s for s in kind.operands[len(written) :] if not s.optional)
         example = "64" if missing.form == "SIZE" else "0.5" if missing.form == "RATE" else "relu"
@@ -306,20 +344,31 @@ class Elaboration:
             )
         )
 
-
-def _wrong_inputs(statement: NodeStatement, kind: NodeKind, count: int) -> Diagnostic:
-    if count > (kind.most or count):
-        extra = statement.sources[kind.most or 0] if statement.sources is not None else statement.kind
-        joined = ", ".join(" ".join(s.span.text.split()) for s in statement.sources or ())
-        return WRONG_INPUTS.at(
-            extra.span,
-            f"`{kind.name}` takes in one node, and here are {count}",
-            help=f"join them first: `concat from {joined}` on the line above",
+    def _wrong_inputs(self, statement: NodeStatement, kind: NodeKind, count: int) -> Diagnostic:
+        if count > (kind.most or count):
+            extra = statement.sources[kind.most or 0] if statement.sources is not None else statement.kind
+            joined = ", ".join(" ".join(s.span.text.split()) for s in statement.sources or ())
+            return WRONG_INPUTS.at(
+                extra.span,
+                f"`{kind.name}` takes in one node, and here are {count}",
+                help=f"join them first: `concat from {joined}` on the line above",
+            )
+        only = text_of(statement.sources[0]) if statement.sources else "_"
+        others = misread.other_nodes([only], self.reader)
+        if only != "_" and self.reader.scope.find(only) is not None and self._is_not_above(only):
+            others = ["_"]
+        advice = (
+            f"name both: `{kind.name} from {others[0]}, {only}`"
+            if others
+            else (f"give the other node a name with `as h`, and write `{kind.name} from h, {only}`")
         )
-    only = statement.sources[0].span.text if statement.sources else "_"
-    other = "_" if only != "_" else "h"
-    return WRONG_INPUTS.at(
-        statement.kind.span if not statement.sources else statement.sources[0].span,
-        f"`{kind.name}` joins two or more nodes, and here is one",
-        help=f"name the others too: `{kind.name} from {other}, {only}`",
-    )
+        return WRONG_INPUTS.at(
+            statement.kind.span if not statement.sources else statement.sources[0].span,
+            f"`{kind.name}` joins two or more nodes, and here is one",
+            help=advice,
+        )
+
+    def _is_not_above(self, name: str) -> bool:
+        """Is it another node than the one just above?"""
+        entry = self.reader.scope.find(name)
+        return isinstance(entry, NodeEntry) and entry.draft is not self.reader.previous

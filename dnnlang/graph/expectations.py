@@ -10,14 +10,15 @@ from dnnlang.diagnostics import Diagnostic, Label, rule
 from dnnlang.graph.architecture import Requirement
 from dnnlang.graph.draft import Draft
 from dnnlang.graph.names import SizeNames
-from dnnlang.graph.origin import told, trail_labels
+from dnnlang.graph.origin import Open, Origin, SameAs, Written, number_notes, param_notes, told, trail_labels
 from dnnlang.graph.reader import Reader, decimal, text_of
+from dnnlang.graph.scope import line_of
 from dnnlang.graph.solver import Equation, Solver
 from dnnlang.graph.tensors import Tensor, Tensors
 from dnnlang.graph.values import Refusal, Value, value_of
 from dnnlang.graph.walk import expressions
-from dnnlang.sizes import M, Polynomial, Size, at_least, subtract, symbols
-from dnnlang.syntax.tree import ExpectRelation, ExpectShape, Expression, Index, Name
+from dnnlang.sizes import M, Polynomial, Size, at_least, multiply, subtract, symbols
+from dnnlang.syntax.tree import ExpectRelation, ExpectShape, Expression, Index, Name, Number
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -40,6 +41,8 @@ FALSE_RELATION = rule(
     right="input 3\nlayer 5 relu\nlayer 1 sigmoid\nexpect parameters == 26\n",
 )
 
+_MOST_COUNTED: Final = 6
+"""Parameters listed where their number is not the one expected."""
 _HOLDS: Final[dict[str, Callable[[Fraction | int, Fraction | int], bool]]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
@@ -157,6 +160,8 @@ class Expectations:
         if owner is not None and owner.units is not None:
             place = owner.origin.span if owner.origin is not None else owner.span
             labels.append(Label(place, told(owner, self.solver)))
+            notes.extend(param_notes([owner.origin], self.solver, [owner.units]))
+        notes.extend(number_notes([(expression, self.reader.scope)], self.solver))
         labels.extend(trail_labels(self.solver, [tensor.rows, tensor.columns]))
         if (stated_rows, stated_columns) == (columns, rows):
             advice = "rows and columns are the other way round"
@@ -165,13 +170,15 @@ class Expectations:
         elif not is_rows and actual == M:
             advice = "there are as many columns as samples, and their number m stays open"
         else:
-            advice = "change this line, or the size that it contradicts"
+            advice = None
+        line = f"write `expect {' '.join(statement.tensor.span.text.split())} : ({rows}, {columns})`"
+        advice = f"{line}{self._or_change(owner)}" if advice is None else f"{advice}: {line}"
         return FALSE_SHAPE.at(
             statement.span,
             f"{tensor.name} has shape ({rows}, {columns}), not ({stated_rows}, {stated_columns})",
             labels=labels,
             notes=notes,
-            help=f"{advice}: `expect {' '.join(statement.tensor.span.text.split())} : ({rows}, {columns})`",
+            help=advice,
         )
 
     def _false(self, statement: ExpectRelation, left: Value, right: Value) -> Diagnostic:
@@ -182,25 +189,59 @@ class Expectations:
             if text_of(side).replace("_", "") != _shown(value)
         ]
         sizes: list[Size] = []
+        origins: list[Origin | None] = []
         for expression in expressions(relation):
             node = self._named(expression)
             if node is None or node.units is None:
                 continue
             sizes.append(node.units)
+            origins.append(node.origin)
             place = node.origin.span if node.origin is not None else node.span
             labels.append(Label(place, told(node, self.solver)))
         labels.extend(trail_labels(self.solver, sizes))
         advice = "change this line, or the sizes that it contradicts"
         if any(isinstance(value, Polynomial) and "m" in symbols(value) for value in (left, right)):
             advice = "the number of samples m stays open; state what sizes are"
-        if relation.operator == "==" and not isinstance(right, Polynomial) and text_of(relation.left) == "parameters":
-            advice = f"write `expect parameters == {_shown(left)}`, or change the network"
+        if relation.operator == "==" and not isinstance(right, Polynomial):
+            if text_of(relation.left) == "parameters":
+                advice = f"write `expect parameters == {_shown(left)}`, or change the network"
+            elif isinstance(relation.left, Index) and isinstance(relation.right, Number):
+                advice = f"write `expect {text_of(relation.left)} == {_shown(left)}`"
+                advice += self._or_change(self._named(relation.left))
         return FALSE_RELATION.at(
             statement.span,
             f"`{text_of(relation)}` does not hold: {_shown(left)} {relation.operator} {_shown(right)} is false",
             labels=labels,
+            notes=dict.fromkeys(
+                [
+                    *(self._counted() if self.waits_for_parameters(statement) else ()),
+                    *param_notes(origins, self.solver, sizes),
+                    *number_notes([(relation, self.reader.scope)], self.solver),
+                ]
+            ),
             help=advice,
         )
+
+    def _or_change(self, owner: Draft | None) -> str:
+        """Where the size of this node could be changed instead."""
+        origin = owner.origin if owner is not None else None
+        while isinstance(origin, SameAs):
+            origin = origin.node.origin
+        if isinstance(origin, Open):
+            binding = self.solver.bindings.get(origin.symbol)
+            span = binding.equation.span if binding is not None else None
+            return f", or correct {line_of(span)}" if span is not None else ""
+        if isinstance(origin, Written) and isinstance(origin.expression, Name):
+            return f", or change `{origin.expression.id}`"
+        return f", or change the size on {line_of(origin.span)}" if origin is not None else ""
+
+    def _counted(self) -> list[str]:
+        """Which parameters there are, and how many numbers each has; of many the largest."""
+        parameters = list(self.tensors.making.parameters.values())
+        shapes = {p.name: multiply(*(self.solver.resolve(side) for side in p.shape)) for p in parameters}
+        most = sorted(shapes, key=lambda name: -size if isinstance(size := shapes[name], int) else 0)[:_MOST_COUNTED]
+        counted = [f"{name} {shapes[name]}" for name in shapes if name in most]
+        return [f"{', '.join(counted)}{', …' if len(shapes) > len(most) else ''}"]
 
     def _named(self, expression: Expression) -> Draft | None:
         """The node whose size `n[…]` is."""

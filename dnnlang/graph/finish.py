@@ -11,9 +11,10 @@ from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
 from dnnlang.graph.amount import MAX_NODES
 from dnnlang.graph.architecture import Architecture, Node, Parameter, Requirement, Settings
 from dnnlang.graph.draft import Draft
+from dnnlang.graph.equalities import equalities
 from dnnlang.graph.kinds import Making
 from dnnlang.graph.kinds.layer import LayerDetail
-from dnnlang.graph.located import Located
+from dnnlang.graph.located import Located, use_labels
 from dnnlang.graph.losses import LossDraft, loss_uses
 from dnnlang.graph.origin import describe, param_notes, trail_labels
 from dnnlang.graph.reader import SIZE_BELOW_ONE
@@ -49,6 +50,21 @@ NETWORK_TOO_LARGE = rule(
 )
 
 
+LONG_SIZE: Final = 100
+LONG_FORMULA = rule(
+    "DNN305",
+    "long-size",
+    "The size of a node is a formula of more than 100 terms.",
+    why="Each open size that goes into a `concat` stays a term of every size after it, so formulas grow from line to "
+    "line, and with them the time to compile and the length of the plan. Sizes that are numbers add up to one number.",
+    wrong="".join(f"input as x{i}\n" for i in range(101))
+    + f"concat from {', '.join(f'x{i}' for i in range(101))}\nlayer 1 sigmoid\n",
+    right="".join(f"input 2 as x{i}\n" for i in range(101))
+    + f"concat from {', '.join(f'x{i}' for i in range(101))}\nlayer 1 sigmoid\n",
+    severity="warning",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """Everything that is known when all statements have been read without an error."""
@@ -70,6 +86,7 @@ def check_sizes(drafts: Iterable[Draft], solver: Solver, found: Located) -> list
         left, right = balanced(left, right, relation)
         needed.setdefault((left, relation, right), Requirement(left, relation, right, span))
 
+    longest: tuple[int, Draft] | None = None
     for draft in drafts:
         if draft.units is None or (isinstance(draft.units, int) and draft.units >= 1):
             continue
@@ -77,6 +94,8 @@ def check_sizes(drafts: Iterable[Draft], solver: Solver, found: Located) -> list
             units = _resolved(draft, solver, found)
         if units is None or isinstance(units, int):
             continue
+        if len(units) > (longest[0] if longest is not None else LONG_SIZE):
+            longest = len(units), draft
         if not at_least(units, 1):
             need(units, ">=", 1, draft.span)
         for left, right in _exact_quotients(units):
@@ -93,6 +112,8 @@ def check_sizes(drafts: Iterable[Draft], solver: Solver, found: Located) -> list
     for equation, left, right in solver.leftovers():
         if equation.span is not None:
             need(left, "==", right, equation.span)
+    if longest is not None:
+        found.add(_long(*longest, solver))
     return list(needed.values())
 
 
@@ -128,6 +149,8 @@ def finish(checked: Checked, making: Making) -> Architecture:
     """The Architecture of a program without errors."""
     nodes: dict[str, Node] = {}
     aliases: dict[str, str] = {}
+    requirements = tuple(_resolved_requirement(r, making.solver) for r in checked.requirements)
+    making.equal = equalities(requirements)
     for draft in checked.drafts:
         detail = draft.kind.detail(draft, making)
         nodes[draft.name] = Node(
@@ -144,7 +167,6 @@ def finish(checked: Checked, making: Making) -> Architecture:
             aliases[draft.name] = str(detail.l)
     solver, tree = making.solver, checked.tree
     solved = {name: solver.resolve(binding.size) for name, binding in solver.bindings.items()}
-    requirements = tuple(_resolved_requirement(r, solver) for r in checked.requirements)
     return Architecture(
         source=tree.source,
         sources=(tree.source, *dict.fromkeys(tree.imports.values())),
@@ -206,8 +228,21 @@ def _below_one(draft: Draft, solver: Solver, message: str) -> Diagnostic:
     except SizeError:
         labels.insert(0, Label(span, "this size"))
     notes = [f"{name} = {value}, because {why.reason}" for name, value, why in solver.trail(draft.units)]
-    notes.extend(param_notes([draft.origin]))
+    notes.extend(param_notes([draft.origin], solver, [draft.units]))
     return SIZE_BELOW_ONE.at(span, message, labels=labels, notes=notes, help="change the formula, or what it uses")
+
+
+def _long(terms: int, draft: Draft, solver: Solver) -> Diagnostic:
+    assert draft.units is not None
+    size = solver.resolve(draft.units)
+    first, *_ = sorted(symbols(size) - {"m"})
+    return LONG_FORMULA.at(
+        draft.span,
+        f"the size of this node is a formula of {terms:,} terms, and so is every size that follows from it",
+        labels=list(use_labels(draft.within)),
+        notes=[f"{draft.size_name()} = {str(size)[:40].rstrip()} …"],
+        help=f"give sizes to the inputs that have none, or bind them: `-D '{first}=64'`",
+    )
 
 
 def _exact_quotients(size: Size) -> Iterable[tuple[Size, Size]]:

@@ -8,7 +8,7 @@ from functools import partial, reduce
 from typing import Final
 
 from dnnlang.diagnostics import Diagnostics, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.scalar.construct import (
     compare,
     function,
@@ -81,6 +81,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
 }
 
 _DRAWS: Final = {"normal": "draw_normal", "uniform": "draw_uniform"}
+_FORMS: Final = {"max": "max(a, b)", "min": "min(a, b)", "where": "where(condition, a, b)"}
 _FLIP: Final = {">": "less", ">=": "less_equal"}
 _COMPARE: Final = {"<": "less", "<=": "less_equal", "==": "equal", "!=": "not_equal"}
 
@@ -129,9 +130,9 @@ def _formula(tree: Expression, scope: Scope, found: Diagnostics) -> Expr | None:
         case Call():
             return _call(tree, scope, found)
         case Index():
-            found.add(
-                NO_FORMULA.at(tree.span, f"`{tree.span.text}` is a tensor; a formula works on one number at a time")
-            )
+            message = f"`{tree.span.text}` is a tensor or a size; a formula works on one number at a time"
+            advice = "what a formula needs to know besides is an option of the definition: `; scale=1`"
+            found.add(NO_FORMULA.at(tree.span, message, help=advice))
             return None
 
 
@@ -152,19 +153,31 @@ def _name(tree: Name, scope: Scope, found: Diagnostics) -> Expr | None:
     if tree.id in FUNCTIONS:
         found.add(UNKNOWN_NAME.at(tree.span, f"`{tree.id}` is a function", help=f"write `{tree.id}(…)`"))
         return None
-    near = closest(tree.id, list(scope.names))
-    sees = ", ".join(f"`{n}`" for n in scope.names)
+    near = meant(tree.span, scope.names, local=True)
+    sees = " and ".join(f"`{n}`" for n in scope.names) if len(scope.names) < 3 else ", ".join(scope.names)
     found.add(
         UNKNOWN_NAME.at(
             tree.span,
             f"`{tree.id}` stands for nothing in this formula",
             notes=[f"the formula sees {sees}"] if sees else [],
-            help=f"did you mean `{near}`?"
-            if near is not None
-            else f"make it an option of the definition, after a semicolon: `; {tree.id}=1`",
+            help=near.help if near is not None else _unknown_name_advice(tree.id, scope.names),
+            fix=near.fix if near is not None else None,
         )
     )
     return None
+
+
+def _unknown_name_advice(name: str, known: Mapping[str, Expr]) -> str:
+    option = f"make it an option of the definition, after a semicolon: `; {name}=1`"
+    if "rate" in known:  # the body of an optimizer
+        if name.lower() in ("learning_rate", "lr", "alpha", "step_size"):
+            return "the learning rate is called `rate` here"
+        return f"assign it in the body first, or {option}"
+    if name in ("dA", "dZ", "da", "dz"):
+        return "state the slope of the formula alone; what arrives from above is multiplied in by the compiler"
+    if len(name) == 1 and len(known) == 1:
+        return f"write `{next(iter(known))}`, or {option}"
+    return option
 
 
 def _product(tree: Product, scope: Scope, found: Diagnostics) -> Expr | None:
@@ -180,7 +193,7 @@ def _product(tree: Product, scope: Scope, found: Diagnostics) -> Expr | None:
         elif result is None:
             result = value
         elif value.value == 0 and operator == "/":
-            found.add(WRONG_CALL.at(factor.span, "this divides by zero"))
+            found.add(WRONG_CALL.at(factor.span, "this divides by zero", help="divide by another number"))
             complete = False
         else:
             result = over(result, value) if operator == "/" else times(result, value)
@@ -207,14 +220,17 @@ def _call(tree: Call, scope: Scope, found: Diagnostics) -> Expr | None:
         return _call_activation(tree, known, scope, found)
     if len(known) not in own.arities or tree.keywords:
         forms = " or ".join(f"{n} argument{'s' if n > 1 else ''}" for n in own.arities)
-        found.add(WRONG_CALL.at(tree.span, f"`{name}` takes {forms}, not {len(known) + len(tree.keywords)}"))
+        message = f"`{name}` takes {forms}, not {len(known) + len(tree.keywords)}"
+        found.add(WRONG_CALL.at(tree.span, message, help=f"write `{_FORMS.get(name, f'{name}(z)')}`"))
         return None
     if not own.elementwise and len(known) == 1 and not scope.reductions:
         found.add(
             WRONG_CALL.at(
                 tree.span,
                 f"`{name}` of one argument reduces over a column, but this formula works entry by entry",
-                help=f"`{name}(a, b)` compares two numbers" if 2 in own.arities else None,
+                help=f"`{name}(a, b)` compares two numbers"
+                if 2 in own.arities
+                else "write a formula for one number of w and its gradient; `clip_norm` in `train` limits all of them",
             )
         )
         return None
@@ -223,7 +239,7 @@ def _call(tree: Call, scope: Scope, found: Diagnostics) -> Expr | None:
 
 def _call_activation(tree: Call, arguments: list[Expr], scope: Scope, found: Diagnostics) -> Expr | None:
     if scope.call is None:
-        found.add(WRONG_CALL.at(tree.span, "no activation can be called here"))
+        found.add(WRONG_CALL.at(tree.span, "no activation can be called here", help="write a number"))
         return None
     if not arguments:
         found.add(WRONG_CALL.at(tree.span, f"`{tree.callee.id}` is called without an argument", help="write `name(z)`"))
@@ -234,7 +250,9 @@ def _call_activation(tree: Call, arguments: list[Expr], scope: Scope, found: Dia
 def _draw(tree: Call, scope: Scope, found: Diagnostics) -> Expr | None:
     name = tree.callee.id
     if not scope.draws:
-        found.add(WRONG_CALL.at(tree.span, f"`{name}()` draws a random number; only an initializer may do that"))
+        message = f"`{name}()` draws a random number; only an initializer may do that"
+        advice = "take it out; for noise in training stands the node `dropout 0.1`"
+        found.add(WRONG_CALL.at(tree.span, message, help=advice))
         return None
     if tree.arguments or tree.keywords:
         found.add(WRONG_CALL.at(tree.span, f"`{name}` takes no argument", help=f"scale it: `{name}() * 0.1`"))

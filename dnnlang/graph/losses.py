@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dnnlang.diagnostics import Diagnostics, Edit, Fix, Label, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostics, Label, rule
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.graph.architecture import LossUse
 from dnnlang.graph.draft import Draft
 from dnnlang.graph.elaborate import UNKNOWN_KEY
 from dnnlang.graph.reader import Reader, decimal
-from dnnlang.scalar.derive import joint
 from dnnlang.scalar.functions import Loss
 from dnnlang.source import Span
 from dnnlang.syntax.tree import Keyword, LossStatement, OutputStatement
@@ -33,16 +32,6 @@ AMBIGUOUS_LOSS = rule(
     wrong="layer 8 relu as h\nlayer 1 sigmoid from h as p\nlayer 1 from h as q\noutput p, q\nloss mse\n",
     right="layer 8 relu as h\nlayer 1 sigmoid from h as p\nlayer 1 from h as q\noutput p, q\n"
     "loss mse from q\nloss binary_cross_entropy from p\n",
-)
-MAY_OVERFLOW = rule(
-    "DNN310",
-    "loss-may-overflow",
-    "No form of a loss was found that stays finite for every output of the network.",
-    why="A logarithm of an output that can be 0 or negative, or a quotient by one, becomes infinite or NaN in the "
-    "middle of training. Where loss and activation go together the compiler derives a form from Z that never does.",
-    wrong="layer 5 relu\nlayer 1 relu\nloss binary_cross_entropy\n",
-    right="layer 5 relu\nlayer 1 sigmoid\nloss binary_cross_entropy\n",
-    severity="warning",
 )
 
 
@@ -103,26 +92,8 @@ def read_losses(
         weight = _weight(statement.keys, reader)
         node = _loss_node(statement, outputs, reader)
         if loss is not None and weight is not None and node is not None:
-            _warn_of_overflow(loss, node, statement, reader)
             losses.append(LossDraft(loss, node, weight, statement.span))
     return losses
-
-
-def _warn_of_overflow(loss: Loss, node: Draft, statement: LossStatement, reader: Reader) -> None:
-    activation = node.kind.activation(node)
-    if node.failed or joint(loss, activation).safe:
-        return
-    label = activation.label if activation is not None else node.kind.name
-    fitting = reader.library.default_loss(activation).label
-    other = f"`{label}` goes with `loss {fitting}`" if fitting != loss.label else "give the output another activation"
-    reader.found.add(
-        MAY_OVERFLOW.at(
-            statement.span,
-            f"`{loss.label}` of a `{label}` output can become infinite or NaN",
-            labels=[Label(node.span, f"this output is `{label}`")],
-            help=f"{other}; or keep the outputs within the range of the loss",
-        )
-    )
 
 
 def loss_uses(losses: Sequence[LossDraft]) -> tuple[LossUse, ...]:
@@ -174,7 +145,7 @@ def _weight(keys: Sequence[Keyword], reader: Reader) -> Fraction | None:
 
 
 def _unknown(keyword: Keyword, found: Diagnostics) -> None:
-    near = closest(keyword.key.id, ["weight"])
-    fix = Fix("replace by `weight`", (Edit(keyword.key.span, "weight"),)) if near is not None else None
-    advice = "did you mean `weight`?" if near is not None else "options stand in parentheses: `loss huber(delta=2)`"
+    near = meant(keyword.key.span, ["weight"])
+    advice = near.help if near is not None else "options stand in parentheses: `loss huber(delta=2)`"
+    fix = near.fix if near is not None else None
     found.add(UNKNOWN_KEY.at(keyword.key.span, f"`loss` has no key `{keyword.key.id}`", help=advice, fix=fix))

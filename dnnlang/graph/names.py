@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from itertools import islice
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from dnnlang.diagnostics import Diagnostic, Edit, Fix, Label, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, Label, rule
+from dnnlang.diagnostics.suggest import closest, meant
 from dnnlang.graph.scope import (
     NUMBERS,
     ArgumentEntry,
@@ -14,16 +16,21 @@ from dnnlang.graph.scope import (
     DimEntry,
     Entry,
     NodeEntry,
+    ParamEntry,
     line_of,
 )
 from dnnlang.graph.values import Refusal, Value
 from dnnlang.graph.walk import text_of
 from dnnlang.scalar.functions import Activation
 from dnnlang.sizes import Polynomial, symbol, symbols
+from dnnlang.source import Span
 from dnnlang.syntax.tree import Index, Name
 
 if TYPE_CHECKING:
     from dnnlang.graph.reader import Reader
+
+_MOST_SEARCHED: Final = 1_000
+"""Nodes looked at for what may have been meant."""
 
 UNKNOWN_NAME = rule(
     "DNN104",
@@ -49,6 +56,11 @@ class SizeNames:
     """Names in a size: params, dims, and in a body counters and parameters of the block."""
 
     reader: Reader
+
+    open: ClassVar[tuple[type[Entry], ...]] = (DimEntry,)
+    """What may stand here besides numbers."""
+
+    wanted: ClassVar[str] = "a size is made of numbers, params and dims"
 
     @property
     def nouns(self) -> str:
@@ -76,7 +88,7 @@ class SizeNames:
             WRONG_SORT.at(
                 index.span,
                 f"`{text_of(index)}` cannot stand in a size or setting: it is known only when the network is built",
-                help="give the size a name with `param`, and use the name in both places",
+                help="give the size a name, such as `param width = 64`, and write `width` in both places",
             )
         )
 
@@ -91,27 +103,38 @@ class SizeNames:
     def block(self, name: Name, entry: BlockEntry) -> Diagnostic:
         return WRONG_SORT.at(
             name.span,
-            f"`{name.id}` is a block ({line_of(entry.span)}), and a size is made of numbers, params and dims",
+            f"`{name.id}` is a block ({line_of(entry.span)}), and {self.wanted}",
             help=f"a block is used like a kind of node, at the beginning of a line: `{name.id} …`",
         )
 
     def node(self, name: Name, entry: NodeEntry) -> Diagnostic:
         return WRONG_SORT.at(
             name.span,
-            f"`{name.id}` is a node ({line_of(entry.span)}), and a size is made of numbers, params and dims",
-            help="give the size a name with `param`, and use it in both places",
+            f"`{name.id}` is a node ({line_of(entry.span)}), and {self.wanted}",
+            labels=[Label(entry.span, "the node")],
+            help=f"give its size a name, such as `param width = {_units(entry)}`, and write `width` in both places",
         )
+
+    def candidates(self, name: Name) -> list[str]:
+        """The names that could stand here, those with a fitting value first."""
+        scope = self.reader.scope
+        return sorted(
+            (n for n in scope.names(*NUMBERS, *self.open) if not _declares(scope.find(n), name)),
+            key=lambda n: not self.fits(scope.find(n)),
+        )
+
+    def fits(self, entry: Entry | None) -> bool:
+        """Does it stand for a size?"""
+        if isinstance(entry, NUMBERS):
+            return isinstance(entry.value, Polynomial) or (isinstance(entry.value, int) and entry.value > 0)
+        return isinstance(entry, DimEntry)
 
     def unknown(self, name: Name) -> Diagnostic:
         reader = self.reader
-        near = closest(name.id, list(reader.scope.names(*NUMBERS, DimEntry)))
+        near = meant(name.span, self.candidates(name))
         if near is not None:
-            return UNKNOWN_NAME.at(
-                name.span,
-                f"there is no {self.nouns} `{name.id}`",
-                help=f"did you mean `{near}`?",
-                fix=Fix(f"replace by `{near}`", (Edit(name.span, near),)),
-            )
+            message = f"there is no {self.nouns} `{name.id}`"
+            return UNKNOWN_NAME.at(name.span, message, help=near.help, fix=near.fix)
         if reader.library.has("activation", name.id):
             return WRONG_SORT.at(
                 name.span,
@@ -124,6 +147,14 @@ class SizeNames:
                 f"`{name.id}` cannot stand in a size or setting",
                 help="`m`, `L` and `parameters` stand only in `expect`",
             )
+        counter = _counter(reader, name.id)
+        if counter is not None:
+            return UNKNOWN_NAME.at(
+                name.span,
+                f"`{name.id}` is the counter of a `repeat`, and known in its body only",
+                labels=[Label(counter, "the `repeat`")],
+                help="move this line into the body, or write a number",
+            )
         advice = f"declare it: `param {name.id} = 64`, or `dim {name.id}` if it is known only on loading"
         if reader.scope.block is not None:
             advice = f"hand it to the block, with a parameter `{name.id}`, or declare `param {name.id} = 64`"
@@ -134,12 +165,20 @@ class SizeNames:
 class NumberNames(SizeNames):
     """Names in a number: those of sizes, dims left out."""
 
+    open: ClassVar[tuple[type[Entry], ...]] = ()
+    wanted: ClassVar[str] = "a number belongs here"
+
+    def fits(self, entry: Entry | None) -> bool:
+        return isinstance(entry, NUMBERS) and isinstance(entry.value, int | Fraction)
+
     def dim(self, name: Name) -> Value:
+        entry = self.reader.scope.find(name.id)
         raise Refusal(
             WRONG_SORT.at(
                 name.span,
                 f"`{name.id}` is a dim, not known before the network is loaded, and a number belongs here",
-                help=f"make it a param: `param {name.id} = 64`",
+                labels=[Label(entry.span, "the dim")] if entry is not None else [],
+                help=f"make it a param, which has a value: `param {name.id} = …`",
             )
         )
 
@@ -152,7 +191,11 @@ class NumberNames(SizeNames):
 
     def unknown(self, name: Name) -> Diagnostic:
         diagnostic = SizeNames.unknown(self, name)
-        if diagnostic.rule is not UNKNOWN_NAME or diagnostic.fix is not None or self.reader.scope.block is not None:
+        near = closest(name.id, self.candidates(name))
+        if diagnostic.rule is WRONG_SORT and self.reader.library.has("activation", name.id):
+            advice = "write a number; an activation is written where it is used, or handed to a block"
+            return WRONG_SORT.at(name.span, f"`{name.id}` is an activation, and a number belongs here", help=advice)
+        if diagnostic.rule is not UNKNOWN_NAME or near is not None or self.reader.scope.block is not None:
             return diagnostic
         return UNKNOWN_NAME.at(
             name.span, f"there is no param `{name.id}`", help=f"declare it: `param {name.id} = 0.1`, or write a number"
@@ -182,16 +225,32 @@ class ArgumentNames(SizeNames):
                     f"`{name.id}` is {noun}, and a block is handed sizes, numbers and activations",
                     help="write it in the body of the block",
                 )
-        near = closest(name.id, self.reader.library.names("activation"))
-        closer = closest(name.id, list(self.reader.scope.names(*NUMBERS, DimEntry)))
-        if near is None or closer is not None:
+        near = meant(name.span, [*self.candidates(name), *self.reader.library.names("activation")])
+        if near is None:
             return SizeNames.unknown(self, name)
-        return UNKNOWN_NAME.at(
-            name.span,
-            f"there is no {self.nouns} `{name.id}`",
-            help=f"did you mean `{near}`?",
-            fix=Fix(f"replace by `{near}`", (Edit(name.span, near),)),
-        )
+        return UNKNOWN_NAME.at(name.span, f"there is no {self.nouns} `{name.id}`", help=near.help, fix=near.fix)
+
+
+def _units(entry: NodeEntry) -> str:
+    """Its size, if that is a number; else an example of one."""
+    units = entry.draft.units if entry.draft is not None else None
+    return str(units) if isinstance(units, int) else "64"
+
+
+def _counter(reader: Reader, name: str) -> Span | None:
+    """The head of a `repeat` above that counts with this name."""
+    for draft in islice(reversed(reader.nodes.drafts), _MOST_SEARCHED):
+        for copy in draft.within.outwards() if draft.within is not None else ():
+            if copy.expansion.counter == name:
+                return copy.span
+    return None
+
+
+def _declares(entry: Entry | None, name: Name) -> bool:
+    """Does the name stand in the declaration of the entry itself?"""
+    if not isinstance(entry, ParamEntry) or entry.value is not None:
+        return False
+    return entry.span.source is name.span.source and entry.span.line == name.span.line
 
 
 def _wrong_argument(name: Name, is_here: str, wanted: str, entry: Entry) -> Diagnostic:

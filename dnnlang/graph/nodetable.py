@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from dnnlang.diagnostics import Diagnostic, Diagnostics, Edit, Fix, Label, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.graph.scope import NOUNS, NodeEntry, Scope, line_of
 from dnnlang.source import Span
 from dnnlang.syntax.tree import BlockStatement, Index, Name, Number
 
 if TYPE_CHECKING:
+    from dnnlang.graph.architecture import Copy
     from dnnlang.graph.draft import Draft
 
 UNKNOWN_NODE = rule(
@@ -39,6 +40,8 @@ NO_NODE_ABOVE = rule(
     wrong="layer 5 relu\ninput 3\nlayer 1 sigmoid\n",
     right="input 3\nlayer 5 relu\nlayer 1 sigmoid\n",
 )
+_MOST_SEARCHED: Final = 1_000
+"""Nodes looked at for what may have been meant."""
 TENSOR_LETTERS = ("A", "Z", "W", "b", "n")
 
 
@@ -98,19 +101,35 @@ def find_node(
     entry = scope.find(reference.id)
     if isinstance(entry, NodeEntry):
         if entry.draft is None:
-            found.add(
-                NODE_BELOW.at(
-                    reference.span,
-                    f"`{entry.name}` stands further down, on {line_of(entry.span)}; nodes take in what is above them",
-                    help=f"move `{entry.name}` above this line",
-                )
-            )
+            found.add(_not_above(reference, entry))
         return entry.draft
     single_input = table.numbered("input", 0)
     if entry is None and reference.id == "X" and single_input is not None and scope.block is None:
         return single_input
     found.add(_not_a_node(reference, scope, table))
     return None
+
+
+def _not_above(reference: Name, entry: NodeEntry) -> Diagnostic:
+    between = reference.span.source.text[reference.span.end : entry.span.start]
+    if reference.span.source is entry.span.source and between and not set(between) & set(";\n"):
+        return NODE_BELOW.at(
+            reference.span,
+            f"`{entry.name}` is this node itself, and nodes take in what is above them",
+            labels=[Label(entry.span, "named here")],
+            help="name a node above this line, or give this one another name",
+        )
+    return NODE_BELOW.at(
+        reference.span,
+        f"`{entry.name}` stands further down, on {line_of(entry.span)}; nodes take in what is above them",
+        labels=[Label(entry.span, f"`{entry.name}` stands here")],
+        help=f"move `{entry.name}` above this line",
+    )
+
+
+def nodes_above(scope: Scope) -> list[str]:
+    """The names of nodes that can go in where we are, the innermost first."""
+    return [name for name in scope.names(NodeEntry) if (e := scope.find(name)) and getattr(e, "draft", None)]
 
 
 def no_node_above(name: Name, scope: Scope) -> Diagnostic:
@@ -133,34 +152,61 @@ def _not_a_node(name: Name, scope: Scope, table: NodeTable) -> Diagnostic:
         return UNKNOWN_NODE.at(
             name.span,
             f"`{name.id}` is a {NOUNS[type(entry)]} ({line_of(entry.span)}), and the name of a node belongs here",
-            help="name a node that has `as NAME`, or `_` for the one above",
+            labels=[Label(entry.span, f"the {NOUNS[type(entry)]}")],
+            help=f"name a node: {_named(scope)}, or `_` for the one above",
         )
     unseen = scope.unseen.entries.get(name.id) if scope.unseen is not None else None
     if scope.block is not None and (unseen is not None or name.id == "X"):
         return _outside(name, scope.block, unseen.span if unseen is not None else None)
-    near = closest(name.id, list(scope.names(NodeEntry)))
+    near = meant(name.span, nodes_above(scope))
     if near is not None:
         return UNKNOWN_NODE.at(
             name.span,
             f"there is no node `{name.id}`",
-            help=f"did you mean `{near}`?",
-            fix=Fix(f"replace by `{near}`", (Edit(name.span, near),)),
+            help=near.help,
+            fix=near.fix,
         )
     if name.id == "X":
         return UNKNOWN_NODE.at(name.span, "`X` is not one node: there are several inputs", help="use an input's name")
-    named = ", ".join(f"`{n}`" for n in list(scope.names(NodeEntry))[:5])
-    advice = f"there are {named}" if named else "give a node a name with `as`"
+    inside = next((d for d in table.drafts[-_MOST_SEARCHED:] if d.alias == name.id and d.within is not None), None)
+    if inside is not None and inside.within is not None:
+        return _local(name, inside, inside.within)
+    advice = f"write `as {name.id}` at the end of the line of the node that you mean"
+    if nodes_above(scope):
+        advice = f"there {'are' if len(nodes_above(scope)) > 1 else 'is'} {_named(scope)}; or {advice}"
     return UNKNOWN_NODE.at(name.span, f"there is no node `{name.id}`", help=advice)
+
+
+def _named(scope: Scope) -> str:
+    """Some names of nodes above, or an example of one."""
+    return ", ".join(f"`{n}`" for n in nodes_above(scope)[:5]) or "`layer[1]`"
+
+
+def _local(name: Name, inside: Draft, within: Copy) -> Diagnostic:
+    """The name is one in the body of a `repeat` or block."""
+    made = within.expansion
+    body, form = "a `repeat`", "repeat … { … }"
+    if made.count is None:
+        use = within.span.text.partition(" as ")[0]
+        body, form = f"the block `{made.name}`", use if "\n" not in use else made.name
+    return UNKNOWN_NODE.at(
+        name.span,
+        f"`{name.id}` is a name in the body of {body}, and not known outside it",
+        labels=[Label(inside.span, "the node in the body"), Label(within.span, "the body is put in place here")],
+        help=f"the value of a body is its last node: name that with `{form} as {name.id}`",
+    )
 
 
 def _outside(name: Name, block: BlockStatement, declared: Span | None) -> Diagnostic:
     where = f" on {line_of(declared)}" if declared is not None else ""
     inputs = ", ".join(n.id for n in block.inputs) or "x"
+    before = ", ".join("_" if len(block.inputs) < 2 else n.id for n in block.inputs) or "_"
     return UNKNOWN_NODE.at(
         name.span,
         f"`{name.id}` stands outside the block{where}, and a block's body sees no node outside it",
         labels=[Label(block.head, "the block")],
-        help=f"hand it in: `{block.name.id} … from {inputs}, {name.id}`, with one more name in the head of the block",
+        help=f"take it in with the head, `block {block.name.id}(…) from {inputs}, {name.id}`, "
+        f"and hand it over in the use: `{block.name.id} … from {before}, {name.id}`",
     )
 
 
@@ -176,7 +222,7 @@ def _numbered_in_block(reference: Index, block: BlockStatement) -> Diagnostic:
 
 def _indexed(reference: Index, table: NodeTable, found: Diagnostics) -> Draft | None:
     kind, text = reference.base.id, "".join(reference.span.text.split())
-    number = reference.index
+    number, fix = reference.index, None
     if isinstance(number, Number) and number.value.denominator == 1:
         draft = table.numbered(kind, number.value.numerator)
         if draft is not None or table.spoiled:
@@ -189,10 +235,9 @@ def _indexed(reference: Index, table: NodeTable, found: Diagnostics) -> Draft | 
         advice = f"so far there {'is' if count == 1 else 'are'} {count} of kind `{kind}`, numbered from 1"
         message = f"there is no node `{text}` above this line"
     else:
-        near = closest(kind, table.kinds())
-        advice = (
-            f"did you mean `{near}[…]`?" if near is not None else "a node without a name is written like `layer[1]`"
-        )
+        near = meant(reference.base.span, table.kinds(), form="{}[…]")
+        advice = near.help if near is not None else "a node without a name is written like `layer[1]`"
+        fix = near.fix if near is not None else None
         message = f"there is no node `{text}`"
-    found.add(UNKNOWN_NODE.at(reference.span, message, help=advice))
+    found.add(UNKNOWN_NODE.at(reference.span, message, help=advice, fix=fix))
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnnlang.diagnostics import Diagnostics, Label, rule
+from dnnlang.diagnostics import Diagnostics, rule
 from dnnlang.graph.formulas import CallActivation, Scope, formula
 from dnnlang.scalar.expression import Expr, variable
 from dnnlang.syntax.tree import (
@@ -75,8 +75,7 @@ def _refuse_fixed(body: tuple[Assignment, ...], fixed: set[str], found: Diagnost
                 BAD_ASSIGNMENT.at(
                     assignment.name.span,
                     f"`{assignment.name.id}` is {what} and cannot be assigned",
-                    labels=[Label(assignment.name.span, "assigned here")],
-                    help="give the result another name",
+                    help=f"give the result another name, such as `own_{assignment.name.id}`",
                 )
             )
 

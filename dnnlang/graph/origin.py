@@ -68,6 +68,7 @@ def told(node: Draft, solver: Solver) -> str:
     """`n[stem] = 64, from …`: a node's size by its name, and where it comes from."""
     assert node.units is not None
     text, name = describe(node.units, node.origin, solver), node.size_name()
+    text = text.replace(f" = {name},", ",", 1)
     return text if text.startswith(f"{name},") else f"{name} = {text}"
 
 
@@ -85,7 +86,9 @@ def describe(size: Size, origin: Origin | None, solver: Solver) -> str:
         binding = solver.bindings.get(origin.symbol)
         if binding is None:
             return f"{value}, which nothing fixes"
-        return f"{value} = {origin.symbol}, because {binding.equation.reason}"
+        fixed = binding.equation.span  # there a label of the trail says why
+        why = f"because {binding.equation.reason}" if fixed is None else f"fixed on {line_of(fixed)}"
+        return f"{value} = {origin.symbol}, {why}"
     return str(value)
 
 
@@ -106,7 +109,9 @@ def _describe_written(value: Size, origin: Written, solver: Solver) -> str:
         return f"{value} = {entry.name}, {_handed(entry)}"
     binding = solver.bindings.get(expression.id)
     if binding is not None:
-        return f"{value} = {expression.id}, because {binding.equation.reason}"
+        fixed = binding.equation.span
+        why = f"because {binding.equation.reason}" if fixed is None else f"fixed on {line_of(fixed)}"
+        return f"{value} = {expression.id}, {why}"
     if isinstance(entry, DimEntry):
         return f"{value}, a dim declared on {line_of(entry.span)}"
     return str(value)
@@ -152,17 +157,24 @@ def trail_labels(solver: Solver, sizes: Iterable[Size]) -> list[Label]:
     return labels
 
 
-def param_notes(origins: Iterable[Origin | None]) -> list[str]:
-    """`width = 64, set on line 5` for every param in the written sizes, unless it is the whole of one of them."""
-    written = [w for origin in origins for w in _written(origin)]
-    return number_notes([(w.expression, w.scope) for w in written], whole_told=True)
+def param_notes(origins: Iterable[Origin | None], solver: Solver, sizes: Iterable[Size] = ()) -> list[str]:
+    """`width = 64, set on line 5` for every param in the written sizes, unless it is the whole of one of them.
+
+    Those that inferred symbols in `sizes` were found from are looked at too.
+    """
+    steps = solver.trail(*sizes)[:_MOST_LABELS]
+    found = [*origins, *(origin for _, _, equation in steps for origin in equation.origins)]
+    written = [w for origin in found for w in _written(origin)]
+    return number_notes([(w.expression, w.scope) for w in written], solver, whole_told=True)
 
 
-def number_notes(expressions: Iterable[tuple[Expression, Scope]], *, whole_told: bool = False) -> list[str]:
+def number_notes(
+    expressions: Iterable[tuple[Expression, Scope]], solver: Solver | None = None, *, whole_told: bool = False
+) -> list[str]:
     """What the names in expressions stand for, and where that is set: params, counters, parameters of blocks.
 
-    What was handed to a block is followed to the params in it. `whole_told`: an expression that is just a name has
-    been told about.
+    What was handed to a block is followed to the params in it. With a solver, dims that were bound from outside are
+    among them. `whole_told`: an expression that is just a name has been told about.
     """
     queue = list(expressions)
     known = {scope.find(e.id) for e, scope in queue if isinstance(e, Name)} if whole_told else set()
@@ -171,6 +183,9 @@ def number_notes(expressions: Iterable[tuple[Expression, Scope]], *, whole_told:
     for expression, scope in queue:  # grows while it is walked through
         for name in names_in(expression):
             entry = scope.find(name.id)
+            binding = solver.bindings.get(name.id) if isinstance(entry, DimEntry) and solver is not None else None
+            if binding is not None and binding.equation.span is None and entry not in known:
+                notes[f"{name.id} = {binding.size}, because {binding.equation.reason}"] = None
             if not isinstance(entry, ParamEntry | CounterEntry | ArgumentEntry) or entry in seen:
                 continue
             seen.add(entry)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import SupportsIndex
 
-from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Edit, Fix, Label, rule
 from dnnlang.diagnostics.suggest import closest
 from dnnlang.graph.reader import Reader, decimal
 from dnnlang.graph.scope import DimEntry, ParamEntry, Scope
@@ -311,6 +311,10 @@ def _bad_range(domain: Range, first: Fraction, last: Fraction) -> Diagnostic:
             domain.span,
             f"the range from {decimal(first)} to {decimal(last)} holds nothing",
             help=f"write the smaller number first: `{decimal(last)} .. {decimal(first)}`",
+            fix=Fix(
+                "swap them",
+                (Edit(domain.first.span, domain.last.span.text), Edit(domain.last.span, domain.first.span.text)),
+            ),
         )
     return BAD_DOMAIN.at(
         domain.span,
@@ -321,7 +325,8 @@ def _bad_range(domain: Range, first: Fraction, last: Fraction) -> Diagnostic:
 
 def _nearest(statement: ParamStatement, domain: Choices | Range, known: list[Fraction], default: Fraction) -> str:
     near = min(known, key=lambda v: abs(v - default))
-    return f"write `param {statement.name.id} = {decimal(near)} in …`, or widen the domain"
+    line = f"write `param {statement.name.id} = {decimal(near)} in {text_of_domain(domain)}`"
+    return f"{line}, or {'add ' if isinstance(domain, Choices) else 'widen the range to '}{decimal(default)}"
 
 
 def text_of_domain(domain: Choices | Range) -> str:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.errors import InternalError
 from dnnlang.graph.definitions import Library
 from dnnlang.graph.names import WRONG_SORT, ArgumentNames, NumberNames, SizeNames
 from dnnlang.graph.nodetable import NodeTable, find_node
 from dnnlang.graph.origin import number_notes
-from dnnlang.graph.scope import ArgumentEntry, Scope
-from dnnlang.graph.values import Refusal, Value, shown, value_of
+from dnnlang.graph.scope import NOUNS, ArgumentEntry, BlockEntry, NodeEntry, ParamEntry, Scope, line_of
+from dnnlang.graph.values import INEXACT, TOO_LARGE, Refusal, Value, shown, value_of
 from dnnlang.graph.values import decimal as decimal
 from dnnlang.graph.walk import names_in
 from dnnlang.graph.walk import text_of as text_of
 from dnnlang.scalar.functions import Activation, Initializer
 from dnnlang.sizes import Polynomial, Size, at_least
-from dnnlang.syntax.tree import Call, Expression, Index, Name
+from dnnlang.syntax.tree import Call, Expression, Index, Name, Number
 
 if TYPE_CHECKING:
     from dnnlang.graph.draft import Draft
@@ -98,12 +99,37 @@ class Reader:
                 return self._argument_activation(expression, entry)
         if isinstance(expression, Call):
             return self._activation_with_options(expression)
+        if not self.library.is_activation(expression.id) and not self._could_be_activation(expression):
+            return None
         if expression.id not in self.activations:
             self.activations[expression.id] = self.library.activation(expression, self.number, self.found)
             return self.activations[expression.id]
         known = self.activations[expression.id]
         # a misspelling repeated is a second place to correct
         return known if known is not None else self.library.activation(expression, self.number, self.found)
+
+    def _could_be_activation(self, name: Name) -> bool:
+        """False, after a diagnostic, for the name of something else."""
+        entry = self.scope.find(name.id)
+        if entry is None:
+            return True
+        if isinstance(entry, ParamEntry) and entry.value is None:
+            return False
+        advice = "write an activation such as `relu`, or leave it out"
+        if isinstance(entry, BlockEntry):
+            advice = f"a block is used like a kind of node, at the beginning of a line: `{name.id} …`"
+        elif isinstance(entry, NodeEntry):
+            advice = f"what goes in stands after `from`: `from {name.id}`"
+        noun = NOUNS[type(entry)]
+        self.found.add(
+            WRONG_SORT.at(
+                name.span,
+                f"`{name.id}` is a {noun} ({line_of(entry.span)}), and an activation belongs here",
+                labels=[Label(entry.span, f"the {noun}")],
+                help=advice,
+            )
+        )
+        return False
 
     def argument(self, expression: Expression) -> Value | Activation | None:
         """What is handed to a block: a size, a number or an activation."""
@@ -151,7 +177,10 @@ class Reader:
     def initializer(self, expression: Expression) -> Initializer | None:
         if isinstance(expression, Name | Call):
             return self.library.initializer(expression, self.number, self.found)
-        self.found.add(self._not_a_function(expression, "an initializer", "`he` or `normal`"))
+        example = "`he` or `normal`"
+        if isinstance(expression, Number):
+            example = f"`constant({text_of(expression)})`" if expression.value else "`zeros`"
+        self.found.add(self._not_a_function(expression, "an initializer", example))
         return None
 
     def node(self, reference: Name | Index) -> Draft | None:
@@ -164,9 +193,13 @@ class Reader:
         if isinstance(expression, Name) and expression.id in allowed:
             return expression.id
         listed = " or ".join(f"`{w}`" for w in allowed)
+        near = meant(expression.span, allowed) if isinstance(expression, Name) else None
         self.found.add(
             WRONG_VALUE.at(
-                expression.span, f"{what} is {listed}, not `{text_of(expression)}`", help=f"write `{allowed[0]}`"
+                expression.span,
+                f"{what} is {listed}, not `{text_of(expression)}`",
+                help=near.help if near is not None else f"write `{allowed[0]}`",
+                fix=near.fix if near is not None else None,
             )
         )
         return None
@@ -179,8 +212,18 @@ class Reader:
             return value_of(expression, names, exact=exact)
         except Refusal as refusal:
             if refusal.diagnostic is not None:
-                self.found.add(refusal.diagnostic)
+                self.found.add(self._explained(refusal.diagnostic, expression))
             return None
+
+    def _explained(self, diagnostic: Diagnostic, expression: Expression) -> Diagnostic:
+        """With the values of the names in the expression, where its value is what is wrong."""
+        if diagnostic.rule is not INEXACT and diagnostic.rule is not TOO_LARGE:
+            return diagnostic
+        text, advice = text_of(expression), diagnostic.help
+        notes = number_notes([(expression, self.scope)])
+        if diagnostic.rule is INEXACT and text.count(" / ") == 1 and advice is not None and "//" in advice:
+            advice = f"`{text.replace(' / ', ' // ')}` divides and rounds down"
+        return replace(diagnostic, notes=(*diagnostic.notes, *notes), help=advice)
 
     def _not_a_function(self, expression: Expression, what: str, example: str) -> Diagnostic:
         return WRONG_VALUE.at(
@@ -195,5 +238,5 @@ def _not_a_size(expression: Expression, value: Value, scope: Scope) -> Diagnosti
     else:
         message, advice = f"a size is at least 1, not {shown(value)}", "write how many units there are, 1 or more"
     if notes:
-        advice = "change the param, or the formula"
+        advice = "change the formula, or the numbers that stand in it"
     return SIZE_BELOW_ONE.at(expression.span, message, notes=notes, help=advice)

@@ -45,7 +45,10 @@ def copies_of(statement: RepeatStatement, reader: Reader) -> Copies | None:
         _refuse(statement.last, reader, f"a body is repeated 0 times or more, not {last}", "write a number from 0")
         return None
     message = f"this counts from {first} to {last}, which is backwards"
-    _refuse(statement.last, reader, message, "the lower end comes first; `9 - i` in the body counts down from 8")
+    counter = statement.variable.id if statement.variable is not None else "i"
+    range_text = f"{last} .. {first}"
+    advice = f"write `{range_text}`; in the body `{first + last} - {counter}` counts down from {first} to {last}"
+    _refuse(statement.last, reader, message, advice)
     return None
 
 
@@ -54,7 +57,8 @@ def _whole(expression: Expression, reader: Reader) -> int | None:
     if value is None or value.denominator == 1:
         return None if value is None else value.numerator
     message = f"a body is repeated a whole number of times, not {decimal(Fraction(value))}"
-    _refuse(expression, reader, message, "`//` divides and rounds down")
+    advice = "`//` divides and rounds down" if "/" in expression.span.text else "write a whole number"
+    _refuse(expression, reader, message, advice)
     return None
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from dnnlang.diagnostics import Diagnostic, Edit, Fix, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, rule
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.graph.architecture import Schedule
+from dnnlang.graph.names import NumberNames
 from dnnlang.graph.reader import Reader, decimal, text_of
 from dnnlang.scalar.functions import Optimizer
 from dnnlang.sizes import LIMIT
@@ -80,7 +81,7 @@ def whole(name: str, least: int, *, or_all: bool = False) -> Read:
         if or_all and isinstance(expression, Name) and expression.id == ALL:
             return ALL
         wanted = f"a whole number of at least {least}{', or `all`' if or_all else ''}"
-        value = _number(expression, reader, name, wanted)
+        value = _number(expression, reader, name, wanted, (ALL,) if or_all else ())
         if value is None:
             return None
         if value.denominator == 1 and least <= value < LIMIT:
@@ -95,7 +96,16 @@ def or_off(read: Read) -> Read:
     """What `read` reads, or `off`."""
 
     def read_or_off(expression: Expression, reader: Reader) -> object:
-        return OFF if isinstance(expression, Name) and expression.id == OFF else read(expression, reader)
+        if not isinstance(expression, Name) or reader.scope.find(expression.id) is not None:
+            return read(expression, reader)
+        if expression.id == OFF:
+            return OFF
+        near = meant(expression.span, [OFF])
+        if near is None:
+            return read(expression, reader)
+        message = f"this setting is a number or `{OFF}`, not `{expression.id}`"
+        reader.found.add(WRONG_SETTING.at(expression.span, message, help=near.help, fix=near.fix))
+        return None
 
     return read_or_off
 
@@ -128,8 +138,8 @@ def schedule(expression: Expression, reader: Reader) -> Schedule | None:
         value = option.default if written is None else _option(option, name.id, written, reader)
         if value is None:
             if written is None:
-                usage = f"{name.id}({', '.join(o.name for o in options)})"
-                refuse(expression, reader, f"the schedule `{name.id}` needs its `{option.name}`", f"write `{usage}`")
+                missing = " and ".join(f"`{o.name}`" for o in options if o.default is None and o.name not in given)
+                refuse(expression, reader, f"the schedule `{name.id}` needs {missing}", _usage(name.id))
             return None
         values.append((option.name, value))
     return Schedule(name.id, tuple(values))
@@ -139,12 +149,28 @@ def refuse(expression: Expression, reader: Reader, message: str, advice: str) ->
     reader.found.add(WRONG_SETTING.at(expression.span, message, help=advice))
 
 
-def _number(expression: Expression, reader: Reader, name: str, wanted: str) -> Fraction | None:
+def _number(
+    expression: Expression, reader: Reader, name: str, wanted: str, words: tuple[str, ...] = ()
+) -> Fraction | None:
     """A number; a word that is no param is told what belongs there."""
     if isinstance(expression, Name) and reader.scope.find(expression.id) is None:
-        refuse(expression, reader, f"`{name}` is {wanted}, not `{expression.id}`", _example(name))
+        near = meant(expression.span, [*words, *NumberNames(reader).candidates(expression)])
+        reader.found.add(
+            WRONG_SETTING.at(
+                expression.span,
+                f"`{name}` is {wanted}, not `{expression.id}`",
+                help=near.help if near is not None else _example(name),
+                fix=near.fix if near is not None else None,
+            )
+        )
         return None
     return reader.number(expression)
+
+
+def _usage(schedule_name: str) -> str:
+    examples = {"step": "step(every=10, factor=0.5)", "exponential": "exponential(base=0.95)"}
+    examples |= {"inverse": "inverse(decay=0.1)", "cosine": "cosine(warmup=5)"}
+    return f"write something like `schedule {examples.get(schedule_name, schedule_name)}`"
 
 
 def _example(name: str) -> str:
@@ -158,21 +184,25 @@ def _options(
 ) -> dict[str, Expression] | None:
     """The expression given for each option."""
     names = [o.name for o in options]
-    usage = f"write `{name}({', '.join(names)})`" if names else f"write `{name}`"
+    usage = _usage(name)
     if len(call.arguments) > len(options):
         extra = call.arguments[len(options)]
-        refuse(extra, reader, f"the schedule `{name}` has {len(options)} options at most", usage)
+        most = f"{len(options)} option{'' if len(options) == 1 else 's'}" if options else "no options"
+        refuse(extra, reader, f"the schedule `{name}` has {most}, and here are {len(call.arguments)}", usage)
         return None
     given = dict(zip(names, call.arguments, strict=False))
     for keyword in call.keywords:
         key = keyword.key.id
         if key not in names or key in given:
             problem = "is given twice" if key in given else "does not exist"
-            near = closest(key, names) if key not in given else None
-            advice = f"did you mean `{near}`?" if near is not None else usage
+            taken = {*given, *(k.key.id for k in call.keywords)}
+            near = meant(keyword.key.span, [n for n in names if n not in taken]) if key not in given else None
             reader.found.add(
                 WRONG_SETTING.at(
-                    keyword.key.span, f"the option `{key}` of the schedule `{name}` {problem}", help=advice
+                    keyword.key.span,
+                    f"the option `{key}` of the schedule `{name}` {problem}",
+                    help=near.help if near is not None else usage,
+                    fix=near.fix if near is not None else None,
                 )
             )
             return None
@@ -190,12 +220,13 @@ def _option(option: ScheduleOption, schedule_name: str, written: Expression, rea
     limit = f"above {option.above}" if option.above is not None else f"at least {option.least}"
     wanted = f"a whole number of {limit}" if option.whole else limit
     message = f"`{option.name}` of the schedule `{schedule_name}` is {wanted}, not {decimal(value)}"
-    refuse(written, reader, message, "change it")
+    refuse(written, reader, message, _usage(schedule_name))
     return None
 
 
 def _unknown_schedule(name: Name) -> Diagnostic:
-    near = closest(name.id, SCHEDULES)
-    fix = Fix(f"replace by `{near}`", (Edit(name.span, near),)) if near is not None else None
-    advice = f"did you mean `{near}`?" if near is not None else f"there are {', '.join(SCHEDULES)}"
-    return WRONG_SETTING.at(name.span, f"there is no schedule `{name.id}`", help=advice, fix=fix)
+    near = meant(name.span, SCHEDULES)
+    message = f"there is no schedule `{name.id}`"
+    if near is None:
+        return WRONG_SETTING.at(name.span, message, help=f"there are {', '.join(SCHEDULES)}")
+    return WRONG_SETTING.at(name.span, message, help=near.help, fix=near.fix)

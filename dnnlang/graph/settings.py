@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
-from dnnlang.diagnostics import Diagnostic, Diagnostics, Edit, Fix, Label, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
+from dnnlang.diagnostics.suggest import meant, replacement
 from dnnlang.errors import InternalError
 from dnnlang.graph.architecture import Schedule, Settings
 from dnnlang.graph.reader import Reader
@@ -113,7 +113,7 @@ SETTINGS: Final[tuple[SettingKey, ...]] = (
 _BY_KEY: Final = {record.key: record for record in SETTINGS}
 ELSEWHERE: Final = {
     **dict.fromkeys(("lr", "alpha", "rate", "step_size"), "learning_rate"),
-    **dict.fromkeys(("batch_size", "minibatch", "mini_batch"), "batch"),
+    **dict.fromkeys(("batch_size", "batchsize", "minibatch", "mini_batch"), "batch"),
     **dict.fromkeys(("weight_decay", "regularization", "lambda"), "l2"),
     **dict.fromkeys(("validation_split", "val", "holdout", "test"), "validation"),
     **dict.fromkeys(("steps", "updates"), "iterations"),
@@ -141,7 +141,7 @@ def read_settings(blocks: Sequence[TrainStatement], reader: Reader) -> Settings 
     for setting in blocks[0].settings if blocks else ():
         record = _BY_KEY.get(setting.key.id)
         if record is None:
-            reader.found.add(_unknown(setting))
+            reader.found.add(_unknown(setting, {s.key.id for s in blocks[0].settings}))
             complete = False
             continue
         if setting.key.id in written:
@@ -151,11 +151,14 @@ def read_settings(blocks: Sequence[TrainStatement], reader: Reader) -> Settings 
         written[setting.key.id] = setting
         values[record.key] = record.read(setting.value, reader)
         complete = complete and values[record.key] is not None
-    complete = _agree(written, values, reader.found) and complete
-    return _settings(values, reader) if complete else None
+    unknown = any(s.key.id not in _BY_KEY for b in blocks[:1] for s in b.settings)
+    complete = _agree(written, values, reader.found, unknown=unknown) and complete
+    places = {key: setting.span for key, setting in written.items()}
+    return _settings(values, places, reader) if complete else None
 
 
-def _agree(written: Mapping[str, Setting], values: Mapping[str, object], found: Diagnostics) -> bool:
+def _agree(written: Mapping[str, Setting], values: Mapping[str, object], found: Diagnostics, *, unknown: bool) -> bool:
+    """`unknown`: there are misspelt settings, which may be those that are missing."""
     if "epochs" in written and "iterations" in written and values["iterations"] != OFF:
         earlier, later = sorted((written["epochs"], written["iterations"]), key=lambda setting: setting.span.start)
         found.add(
@@ -167,7 +170,7 @@ def _agree(written: Mapping[str, Setting], values: Mapping[str, object], found: 
             )
         )
         return False
-    if values.get("patience") in (None, OFF) or values.get("validation", Fraction(0)) != 0:
+    if unknown or values.get("patience") in (None, OFF) or values.get("validation", Fraction(0)) != 0:
         return True
     found.add(
         PATIENCE_ALONE.at(
@@ -179,14 +182,14 @@ def _agree(written: Mapping[str, Setting], values: Mapping[str, object], found: 
     return False
 
 
-def _settings(written: Mapping[str, object], reader: Reader) -> Settings:
+def _settings(written: Mapping[str, object], places: Mapping[str, Span], reader: Reader) -> Settings:
     values: dict[str, Any] = {record.key: record.default for record in SETTINGS} | dict(written)
     values = {key: None if value in (OFF, ALL) else value for key, value in values.items()}
     if values["iterations"] is not None:
         values["epochs"] = None
     if not isinstance(values["optimizer"], Optimizer):
         values["optimizer"] = _default_optimizer(values["optimizer"], reader)
-    return Settings(**values)
+    return Settings(**values, places=places)
 
 
 def _default_optimizer(name: str, reader: Reader) -> Optimizer:
@@ -197,12 +200,23 @@ def _default_optimizer(name: str, reader: Reader) -> Optimizer:
     return default
 
 
-def _unknown(setting: Setting) -> Diagnostic:
+def _unknown(setting: Setting, taken: set[str]) -> Diagnostic:
+    """`taken` are all keys that are written: what is set already is not what was meant."""
     key = setting.key
-    near = ELSEWHERE.get(key.id) or closest(key.id, _BY_KEY)
-    fix = Fix(f"replace by `{near}`", (Edit(key.span, near),)) if near is not None else None
-    advice = f"did you mean `{near}`?" if near is not None else f"there are {', '.join(_BY_KEY)}"
-    return UNKNOWN_SETTING.at(key.span, f"there is no setting `{key.id}`", help=advice, fix=fix)
+    other = ELSEWHERE.get(key.id)
+    message = f"there is no setting `{key.id}`"
+    if key.id == "shuffle":
+        return UNKNOWN_SETTING.at(
+            key.span, message, help="take it out: each epoch goes through the data in a new order"
+        )
+    if other is not None:
+        return UNKNOWN_SETTING.at(
+            key.span, message, help=f"here it is called `{other}`", fix=replacement(key.span, other)
+        )
+    near = meant(key.span, [name for name in _BY_KEY if name not in taken])
+    if near is None:
+        return UNKNOWN_SETTING.at(key.span, message, help=f"there are {', '.join(_BY_KEY)}")
+    return UNKNOWN_SETTING.at(key.span, message, help=near.help, fix=near.fix)
 
 
 def _twice(setting: Setting, first: Setting) -> Diagnostic:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import gcd
+from typing import TYPE_CHECKING
 
 from dnnlang.diagnostics import Diagnostic
 from dnnlang.graph.architecture import Copy
@@ -17,6 +18,9 @@ from dnnlang.graph.located import Located
 from dnnlang.sizes import Polynomial, Size, at_least, divide, multiply, substitute, subtract, symbol, symbols
 from dnnlang.sizes.monomial import ONE, Monomial
 from dnnlang.source import Span
+
+if TYPE_CHECKING:
+    from dnnlang.graph.origin import Origin
 
 Conflict = Callable[[Size, Size], Diagnostic]
 """Makes the diagnostic of an equation that cannot hold, from the two sides as they are known then."""
@@ -26,7 +30,8 @@ Conflict = Callable[[Size, Size], Diagnostic]
 class Equation:
     """`left == right`, asked for at `span`. `reason` completes "n[0] = 64, because …".
 
-    `within` is the copy of a body that asks for it, filled in when the solver takes it.
+    `origins` are where the sizes in it come from, as far as messages tell. `within` is the copy of a body that asks
+    for it, filled in when the solver takes it.
     """
 
     left: Size
@@ -34,6 +39,7 @@ class Equation:
     span: Span | None
     reason: str
     conflict: Conflict
+    origins: tuple[Origin | None, ...] = ()
     within: Copy | None = None
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from dnnlang.diagnostics import Diagnostic, Edit, Fix, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, rule
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.graph.draft import Draft
-from dnnlang.graph.kinds import Making
+from dnnlang.graph.kinds import KINDS, Making
 from dnnlang.graph.nodetable import NodeTable
 from dnnlang.graph.reader import Reader
 from dnnlang.graph.scope import NodeEntry
@@ -27,6 +27,15 @@ UNKNOWN_TENSOR = rule(
 )
 
 LETTERS: Final = ("W", "b", "Z", "A")
+
+DIFFERENTIATED: Final = frozenset(letter for kind in KINDS.values() for letter in kind.letters)
+OF_KINDS: Final = {
+    letter: tuple(name for name, kind in KINDS.items() if letter in (*kind.letters, *kind.measured))
+    for of in KINDS.values()
+    for letter in (*of.letters, *of.measured)
+    if letter not in LETTERS
+}
+"""What other kinds than `layer` have of their own, and which kinds these are."""
 
 Indexer = Callable[[Expression], int | None]
 """Evaluates an index; None after a diagnostic."""
@@ -154,16 +163,42 @@ class Tensors:
                 node = self.table.numbered(kind, number)
                 if node is not None:
                     return _output(node, "".join(reference.span.text.split()))
+        for letter in (reference.base.id, reference.base.id.removeprefix("d")):
+            if letter in OF_KINDS and (letter == reference.base.id or letter in DIFFERENTIATED):
+                return self._of_kind(reference, letter, reader)
         self._unknown(reference.base, reader)
         return None
+
+    def _of_kind(self, reference: Index, letter: str, reader: Reader) -> Tensor | None:
+        """`gamma[bn]`, `dbeta[layernorm[1]]`: what nodes of other kinds than `layer` train or measure."""
+        expression, text = reference.index, "".join(reference.span.text.split())
+        kinds = " and ".join(f"`{kind}`" for kind in OF_KINDS[letter])
+        if not isinstance(expression, Name | Index):
+            advice = f"write the name of a node between the brackets: `{letter}[{OF_KINDS[letter][0]}[1]]`"
+            reader.found.add(UNKNOWN_TENSOR.at(reference.span, f"there is no {text}", help=advice))
+            return None
+        above = isinstance(expression, Name) and expression.id == "_"
+        node = self.previous if above else reader.node(expression)
+        if node is None or node.failed:
+            return None
+        shape = node.tensors().get(letter)
+        if shape is None:
+            advice = f"`{letter}` belongs to {kinds}, and `{node.name}` is {_article(node.kind.name)}"
+            reader.found.add(UNKNOWN_TENSOR.at(reference.span, f"there is no {text}", help=advice))
+            return None
+        return Tensor(text, *shape, node, None, None)
 
     def _unknown(self, name: Name, reader: Reader) -> None:
         if self.table.spoiled:
             return
         letters = [*LETTERS, *(f"d{letter}" for letter in LETTERS), "X", "Y"]
-        near = closest(name.id, [*reader.scope.names(NodeEntry), *letters])
-        fix = Fix(f"replace by `{near}`", (Edit(name.span, near),)) if near is not None else None
-        advice = f"did you mean `{near}`?" if near is not None else f"tensors are {', '.join(letters)}, and named nodes"
+        if name.id in letters:
+            message = f"`{name.id}` alone is no tensor: each layer has its own"
+            reader.found.add(UNKNOWN_TENSOR.at(name.span, message, help=f"say of which layer: `{name.id}[1]`"))
+            return
+        near = meant(name.span, [*reader.scope.names(NodeEntry), *letters, *OF_KINDS])
+        advice = near.help if near is not None else f"tensors are {', '.join(letters)}, and named nodes"
+        fix = near.fix if near is not None else None
         reader.found.add(UNKNOWN_TENSOR.at(name.span, f"there is no tensor `{name.id}`", help=advice, fix=fix))
 
     def _no_such_layer(self, reference: Index, number: int) -> Diagnostic:
@@ -183,11 +218,9 @@ class Tensors:
 
 
 def _no_such_node(reference: Index, name: Name, reader: Reader) -> Diagnostic:
-    near = closest(name.id, list(reader.scope.names(NodeEntry)))
-    fix = Fix(f"replace by `{near}`", (Edit(name.span, near),)) if near is not None else None
-    advice = (
-        f"did you mean `{reference.base.id}[{near}]`?" if near is not None else "write the number or name of a layer"
-    )
+    near = meant(name.span, reader.scope.names(NodeEntry), form=f"{reference.base.id}[{{}}]")
+    advice = near.help if near is not None else "write the number or name of a layer"
+    fix = near.fix if near is not None else None
     return UNKNOWN_TENSOR.at(name.span, f"there is no layer or node `{name.id}`", help=advice, fix=fix)
 
 
@@ -215,7 +248,8 @@ def _lacks(reference: Index, name: str, letter: str, node: Draft) -> Diagnostic:
     if letter == "b":
         advice = f"the layer on line {node.span.line} has `bias=none`"
     else:
-        advice = f"`{node.name}` is {_article(node.kind.name)}; its output is written `{node.name}`"
+        kind = _article(node.kind.name)
+        advice = f"`{node.name}` is {kind}, which has no {letter}; its output is written `{node.name}`"
     return UNKNOWN_TENSOR.at(reference.span, f"there is no {name}", help=advice)
 
 

@@ -37,6 +37,9 @@ TOO_LARGE = rule(
     wrong="layer 9^9^9 relu\nlayer 1 sigmoid\n",
     right="layer 9^3 relu\nlayer 1 sigmoid\n",
 )
+_FUNCTIONS: Final = frozenset("sqrt log abs min max sum mean round int floor ceil sin cos".split())
+"""Functions that somebody may expect in numbers."""
+
 INEXACT = rule(
     "DNN204",
     "inexact-division",
@@ -226,7 +229,7 @@ def _inexact(expression: Expression, reason: str) -> Diagnostic:
 
 def _inexact_at(span: Span, reason: str) -> Diagnostic:
     if "zero" in reason:
-        return INEXACT.at(span, "this divides by zero", help="divide by something else")
+        return INEXACT.at(span, "this divides by zero", help="divide by 1 or more")
     return INEXACT.at(span, f"a size is a whole number, but {reason}", help="`//` divides and rounds down")
 
 
@@ -237,6 +240,9 @@ def _not_a_number(expression: Expression) -> Diagnostic:
             expression.span, f"a number belongs here, not the comparison `{text}`", help="write a number"
         )
     called = expression.callee.id if isinstance(expression, Call) else text
+    if called in _FUNCTIONS:
+        message = f"a number belongs here, not `{text}`: sizes and numbers have no functions"
+        return NOT_A_NUMBER.at(expression.span, message, help="write the number; there are `+ - * / // ^`")
     return NOT_A_NUMBER.at(
         expression.span,
         f"a number belongs here, not `{text}`: sizes and numbers have no functions",

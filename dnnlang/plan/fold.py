@@ -13,7 +13,10 @@ from itertools import count, groupby
 from typing import Final
 
 FEWEST: Final = 4
-"""Copies that are worth folding."""
+WORTH: Final = 8
+"""Copies are folded where there are FEWEST of them, and WORTH rows or items fewer to read."""
+MOST_TOGETHER: Final = 4
+"""Copies that may go together."""
 LONGEST: Final = 8
 """Items of a list that may make up what is repeated."""
 MOST_ROWS: Final = 20_000_000
@@ -63,14 +66,27 @@ def _folded(rows: Sequence[Cells], paths: Sequence[Path], places: range, level: 
         forms = [_form(rows[copy.start : copy.stop]) for copy in copies]
         at = 0
         while at < len(copies):
-            yield from _folded(rows, paths, copies[at], level + 1)
-            alike = _alike(forms, at)
-            if alike < FEWEST:
-                at += 1
-                continue
-            yield More(alike - 1, len(copies[at]))
-            yield from _folded(rows, paths, copies[at + alike - 1], level + 1)
-            at += alike
+            together, alike = _period(forms, copies, at)
+            first = copies[at : at + together]
+            for copy in first:
+                yield from _folded(rows, paths, copy, level + 1)
+            if alike > 1:
+                yield More(alike - 1, sum(map(len, first)))
+                for copy in copies[at + (alike - 1) * together : at + alike * together]:
+                    yield from _folded(rows, paths, copy, level + 1)
+            at += alike * together
+
+
+def _period(forms: Sequence[_Form], copies: Sequence[range], at: int) -> tuple[int, int]:
+    """How many copies go together, and how often they are repeated from there on: (1, 1) if it is not worth it.
+
+    They go together where slots take turns: one copy in slot 1, the next in slot 2, and so on from the beginning.
+    """
+    for together in range(1, MOST_TOGETHER + 1):
+        alike = _alike(forms, at, together)
+        if _is_worth_it(alike, sum(map(len, copies[at : at + together]))):
+            return together, alike
+    return 1, 1
 
 
 def _stretches(paths: Sequence[Path], places: range, level: int) -> Iterator[list[range]]:
@@ -138,12 +154,13 @@ class _Unfolding:
 def folded_list(text: str) -> str:
     """`a 1, a 2, a 3, a 4, b` → `a 1 … a 4 (4 alike), b`."""
     items = text.split(", ")
+    forms = [_form([(item,)]) for item in items]
     shown: list[str] = []
     at = 0
     while at < len(items):
-        size, alike = _period(items, at)
+        size, alike = _period_of_items(forms, at)
         shown.extend(items[at : at + size])
-        if alike >= FEWEST:
+        if alike > 1:
             last = items[at + (alike - 1) * size : at + alike * size]
             shown[-1] += _BETWEEN + last[0]
             shown.extend(last[1:])
@@ -177,26 +194,21 @@ def unfolded_list(text: str) -> str:
     return ", ".join(items)
 
 
-def _period(items: Sequence[str], at: int) -> tuple[int, int]:
+def _period_of_items(forms: Sequence[_Form], at: int) -> tuple[int, int]:
     """How many items make up what is repeated from there on, and how often it is: (1, 1) if it is not worth it."""
     for size in range(1, LONGEST + 1):
-        alike = _alike_items(items, at, size)
-        if alike >= FEWEST:
+        alike = _alike(forms, at, size)
+        if _is_worth_it(alike, size):
             return size, alike
     return 1, 1
 
 
-def _alike_items(items: Sequence[str], at: int, size: int) -> int:
-    forms: list[_Form] = []
-    while at + size <= len(items):
-        forms.append(_form([tuple(items[at : at + size])]))
-        if len(forms) > 1 and not _continues(forms[0], forms[1], forms[-1], len(forms) - 1):
-            return len(forms) - 1
-        at += size
-    return len(forms)
-
-
 # ---------------------------------------------------------------- numbers in text
+
+
+def _is_worth_it(alike: int, rows: int) -> bool:
+    return alike >= FEWEST and (alike - 2) * rows > WORTH
+
 
 _Form = tuple[str, tuple[int, ...]]
 """A text without its numbers, and the numbers."""
@@ -207,10 +219,12 @@ def _form(rows: Sequence[Cells]) -> _Form:
     return _NUMBER.sub("#", text), tuple(int(n) for n in _NUMBER.findall(text))
 
 
-def _alike(forms: Sequence[_Form], at: int) -> int:
-    """How many texts from `at` on go on as the first two begin."""
+def _alike(forms: Sequence[_Form], at: int, size: int) -> int:
+    """How often `size` texts from `at` on are repeated, going on as the first two times begin."""
     alike = 1
-    while at + alike < len(forms) and _continues(forms[at], forms[at + 1], forms[at + alike], alike):
+    while at + (alike + 1) * size <= len(forms) and all(
+        _continues(forms[i], forms[i + size], forms[i + alike * size], alike) for i in range(at, at + size)
+    ):
         alike += 1
     return alike
 

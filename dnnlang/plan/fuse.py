@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 
 from dnnlang.plan.ir import Instruction, Plan
 from dnnlang.primitives.map import UPSTREAM, Map
@@ -45,4 +46,10 @@ def _together(first: Instruction, second: Instruction) -> Instruction:
     assert isinstance(slope, Map)
     end = len(first.inputs) - (1 if product.accumulate else 0)
     inputs = (*first.inputs[:end], *second.inputs[1:], *first.inputs[end:])
-    return Instruction(replace(product, epilogue=slope), inputs, second.outputs, second.span, second.within)
+    return Instruction(_with_epilogue(product, slope), inputs, second.outputs, second.span, second.within)
+
+
+@lru_cache(maxsize=1024)
+def _with_epilogue(product: Product, slope: Map) -> Product:
+    """One shared record for all layers alike: they are many, and whoever checks or prints them looks at each once."""
+    return replace(product, epilogue=slope)

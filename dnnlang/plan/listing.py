@@ -91,7 +91,9 @@ class Listing:
             lines += ["", name, *(_row_line(line, widths) for line in part)]
         if self.footer:
             lines.append("")
-            lines += (f"{name:<11}{folded_list(text) if any(paths) else text}" for name, text in self.footer)
+            # Lists go by the rows, so that whoever reads the text back knows whether to fold them.
+            fold = any(isinstance(line, More) for line in (*layers, *(line for _, part in sections for line in part)))
+            lines += (f"{name:<11}{folded_list(text) if fold else text}" for name, text in self.footer)
         return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnnlang.plan.ir import IN_SLOTS, Plan, Purpose
 from dnnlang.plan.liveness import last_uses
@@ -19,9 +19,9 @@ ITEM_BYTES = 4
 class Memory:
     """Bytes, slots counted without padding.
 
-    Parameters, statistics, gradients and the optimizer's state are persistent. `cache` is what the forward part leaves for
-    the backward part, `workspace` the rest of the slots; X, Y and J belong to the caller. `peak` is the sum of all,
-    `lower_bound` the largest sum of live slots for this order of instructions, plus what is persistent.
+    Parameters, statistics, gradients and the optimizer's state are persistent. `cache` is what the forward part
+    leaves for the backward part, `workspace` the rest of the slots; X, Y and J belong to the caller. `peak` is the
+    sum of all, `lower_bound` the largest sum of live slots for this order of instructions, plus what is persistent.
     """
 
     parameters: Size
@@ -36,9 +36,9 @@ class Memory:
     def at(self, m: int) -> Memory:
         """For m samples: numbers, unless other sizes are open."""
         values: dict[str, Size] = {"m": m}
-        exact = (self.parameters, self.gradients, self.state, self.cache, self.workspace)
-        bounds = (_at(b, values) for b in (self.peak, self.lower_bound))
-        return Memory(*(substitute(s, values) for s in exact), *bounds, substitute(self.statistics, values))
+        exact = ("parameters", "gradients", "state", "cache", "workspace", "statistics")
+        made = {name: substitute(getattr(self, name), values) for name in exact}
+        return replace(self, **made, peak=_at(self.peak, values), lower_bound=_at(self.lower_bound, values))
 
 
 def memory(plan: Plan, item_bytes: int = ITEM_BYTES) -> Memory:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from dnnlang.collector import collector_paused
 from dnnlang.errors import InternalError
 from dnnlang.graph.architecture import Architecture
 from dnnlang.plan.copies import propagate_copies
 from dnnlang.plan.dead import drop_dead_code
 from dnnlang.plan.differentiate import differentiate
 from dnnlang.plan.fuse import fuse_slopes
-from dnnlang.plan.ir import Plan, Purpose
+from dnnlang.plan.ir import Instruction, Plan, Purpose
 from dnnlang.plan.keep import read_outputs
 from dnnlang.plan.lower import lower
 from dnnlang.plan.order import loss_first
@@ -50,6 +49,7 @@ PASSES = (
 )
 
 
+@collector_paused()
 def make_plan(
     architecture: Architecture, purpose: Purpose, *, level: int, training: bool, after: str | None = None
 ) -> Plan:
@@ -57,12 +57,8 @@ def make_plan(
 
     Raises InternalError where the verifier finds a plan wrong; the program is not to blame for that.
     """
-    with _collector_paused():
-        return _made(architecture, purpose, level, training, after)
-
-
-def _made(architecture: Architecture, purpose: Purpose, level: int, training: bool, after: str | None) -> Plan:
     plan = Plan(architecture, purpose, training, level, (), (), (), {}, {}, {}, {}, {}, None, {})
+    known: dict[int, Instruction] = {}
     for each in PASSES:
         if level not in each.levels or purpose not in each.purposes:
             continue
@@ -70,25 +66,13 @@ def _made(architecture: Architecture, purpose: Purpose, level: int, training: bo
         changed = made is not plan
         plan = replace(made, passes=(*plan.passes, each.name))
         if changed:
-            _check(plan, each.name)
+            _check(plan, each.name, known)
         if each.name == after:
             break
     return plan
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Passes make many small objects, all of which live on; looking for garbage costs a third of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _check(plan: Plan, name: str) -> None:
-    faults = verify(plan)
+def _check(plan: Plan, name: str, known: dict[int, Instruction]) -> None:
+    faults = verify(plan, known)
     if faults:
         raise InternalError(f"the plan is wrong after the pass `{name}`: {faults[0]}")

@@ -9,6 +9,7 @@ from typing import Final
 
 from dnnlang.graph.architecture import Architecture, Copy, Node
 from dnnlang.graph.kinds.layer import LayerDetail
+from dnnlang.graph.kinds.normalized import NormalizedDetail
 from dnnlang.plan.fold import Path
 from dnnlang.plan.ir import IN_SLOTS, Plan, Purpose
 from dnnlang.plan.listing import LayerRow, Listing, Row
@@ -88,17 +89,26 @@ def _shown_nodes(architecture: Architecture) -> Iterable[Node]:
 def _layer(architecture: Architecture, node: Node, counted: set[str]) -> LayerRow:
     detail = node.detail
     units = _shape(node.units, "m")
-    if not isinstance(detail, LayerDetail):
-        return LayerRow("", node.statement or node.kind.name, "", "", units, "")
-    activation = detail.activation.label
-    own = [key for key in (detail.W, detail.b) if key is not None and key not in counted]
+    own = [key for key in _keys(detail) if key not in counted]
     counted.update(own)
     sizes = [architecture.parameters[key].shape for key in own]
     count = format_terms(total(rows * columns for rows, columns in sizes), "*")
+    if not isinstance(detail, LayerDetail):
+        return LayerRow("", node.statement or node.kind.name, "", "", units, count if own else "")
+    activation = detail.activation.label
     name = "" if node.name == f"layer[{detail.l}]" else f" as {node.name}"
     W = _parameter(architecture, detail.W, detail.l, "W") + ("ᵀ" if detail.transpose else "")
     b = _parameter(architecture, detail.b, detail.l, "b") if detail.b is not None else "none"
     return LayerRow(str(detail.l), f"{node.units} {activation}{name}", W, b, units, count)
+
+
+def _keys(detail: object) -> tuple[str, ...]:
+    """The parameters that a node uses."""
+    if isinstance(detail, NormalizedDetail):
+        return detail.gamma, detail.beta
+    if isinstance(detail, LayerDetail):
+        return (detail.W,) if detail.b is None else (detail.W, detail.b)
+    return ()
 
 
 def _parameter(architecture: Architecture, key: str, l: int, letter: str) -> str:  # noqa: E741

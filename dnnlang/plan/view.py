@@ -133,8 +133,20 @@ def _formula(i: Instruction, names: tuple[str, ...]) -> str:
     output = i.output.name
     for sign in "+-":  # an accumulation onto what the name stood for before
         if right.startswith(f"{output} {sign} "):
-            return f"{output} {sign}= {right.removeprefix(f'{output} {sign} ')}"
+            return f"{output} {sign}= {_bare(right.removeprefix(f'{output} {sign} '))}"
     return f"{output} = {right}"
+
+
+def _bare(text: str) -> str:
+    """Without the parentheses around all of it."""
+    if not text.startswith("("):
+        return text
+    depth = 0
+    for at, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 0:
+            return text[1:-1] if at == len(text) - 1 else text
+    return text
 
 
 def _units(i: Instruction) -> Size:

@@ -180,7 +180,9 @@ def _contributions(
 
 
 @lru_cache(maxsize=1024)
-def reverse(expr: Expr, wrt: tuple[str, ...], *, per_unit: bool = True, averaged: bool = False) -> Map | MeanOverSamples:
+def reverse(
+    expr: Expr, wrt: tuple[str, ...], *, per_unit: bool = True, averaged: bool = False
+) -> Map | MeanOverSamples:
     """What arrives at the variables `wrt` together (one value standing in several places) when `u` arrives at expr.
 
     `per_unit`: is `u` one number a unit? `averaged`: is what arrives averaged over the samples?

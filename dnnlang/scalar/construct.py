@@ -75,7 +75,7 @@ def _less_its_own(a: Expr, b: Expr) -> Expr | None:
 
 def _merged_branches(a: Expr, b: Expr) -> Expr | None:
     """where(c, x, 0) + where(c, 0, y) is where(c, x, y); a comparison c alone is where(c, 1, 0)."""
-    if "where" not in (a.op, b.op):
+    if "where" not in (a.op, b.op, *(x.op for x in (*a.args, *b.args))):
         return None
     (ac, ax, ay), (bc, bx, by) = _branches(a), _branches(b)
     if ac is None or ac is not bc:
@@ -86,9 +86,15 @@ def _merged_branches(a: Expr, b: Expr) -> Expr | None:
 
 
 def _branches(e: Expr) -> tuple[Expr | None, Expr, Expr]:
+    """e as where(c, x, y); c is None where it is nothing of the kind."""
     if e.op == "where":
         condition, x, y = e.args
         return condition, x, y
+    if e.op == "negate":
+        condition, x, y = _branches(e.args[0])
+        return condition, negative(x), negative(y)
+    if e.op == "multiply" and e.args[0].op == "constant" and e.args[1].op in COMPARISONS:
+        return e.args[1], e.args[0], ZERO
     return (e if e.op in COMPARISONS else None), ONE, ZERO
 
 

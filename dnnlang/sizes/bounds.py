@@ -81,6 +81,9 @@ def at_least(size: Size, bound: Size) -> bool:
     difference = subtract(size, bound)
     if isinstance(difference, int):
         return difference >= 0
+    if all(len(k) < 2 and (not k or (k[0][1] == 1 and isinstance(k[0][0], str))) for k in difference.monomials()):
+        # Linear: the lowest value is that at 1 for every symbol, if none has a negative coefficient.
+        return sum(c for _, c in difference.items()) >= 0 and all(c > 0 or not k for k, c in difference.items())
     if all(c > 0 for _, c in difference.items()) and all(_is_counting(k) for k, _ in difference.items()):
         return True
     shifted: dict[tuple[tuple[object, int], ...], int] = {}

@@ -27,17 +27,19 @@ class Polynomial:
     division, `/` exact division; where neither can be carried out the quotient becomes an opaque atom.
     """
 
-    __slots__ = ("_hash", "_symbols", "_terms")
+    __slots__ = ("_hash", "_plain", "_symbols", "_terms")
 
     _terms: dict[Monomial, int]
     _hash: int | None
     _symbols: frozenset[str] | None
+    _plain: bool | None  # without opaque atoms
 
     def __init__(self, terms: dict[Monomial, int]) -> None:
         """Takes over `terms`, without zeros and not constant; use `symbol` and operators instead."""
         self._terms = terms
         self._hash = None
         self._symbols = None
+        self._plain = None
 
     def items(self) -> Iterable[tuple[Monomial, int]]:
         """The monomials with their coefficients, in no particular order."""
@@ -142,10 +144,12 @@ def symbols(size: Size) -> frozenset[str]:
 def add(a: Size, b: Size) -> Size:
     if isinstance(a, int) and isinstance(b, int):
         return checked(a + b)
+    if isinstance(a, int) or (isinstance(b, Polynomial) and len(b) > len(a)):
+        a, b = b, a
     result = dict(_terms(a))
     for monomial, coefficient in _terms(b):
         result[monomial] = checked(result.get(monomial, 0) + coefficient)
-    return _made(result)
+    return _made(result, plain=_plain(a) and _plain(b))
 
 
 def subtract(a: Size, b: Size) -> Size:
@@ -157,10 +161,12 @@ def subtract(a: Size, b: Size) -> Size:
 def total(sizes: Iterable[Size]) -> Size:
     """The sum of many sizes, in time linear in their terms."""
     result: dict[Monomial, int] = {}
+    plain = True
     for size in sizes:
+        plain = plain and _plain(size)
         for monomial, coefficient in _terms(size):
             result[monomial] = checked(result.get(monomial, 0) + coefficient)
-    return _made(result)
+    return _made(result, plain=plain)
 
 
 def multiply(a: Size, b: Size) -> Size:
@@ -373,17 +379,28 @@ def _terms(size: Size) -> Iterable[tuple[Monomial, int]]:
     return size._terms.items()
 
 
-def _made(terms: dict[Monomial, int]) -> Size:
-    """The size of these terms; zeros are dropped, a constant comes back as an int."""
+def _plain(size: Size) -> bool:
+    """Is it free of opaque atoms?"""
+    if isinstance(size, int):
+        return True
+    if size._plain is None:
+        size._plain = all(isinstance(atom, str) for monomial in size._terms for atom, _ in monomial)
+    return size._plain
+
+
+def _made(terms: dict[Monomial, int], *, plain: bool = False) -> Size:
+    """The size of these terms; zeros are dropped, a constant comes back as an int. `plain`: without opaque atoms."""
     if 0 in terms.values():
         terms = {k: v for k, v in terms.items() if v}
     if not terms:
         return 0
     if len(terms) == 1 and ONE in terms:
         return terms[ONE]
-    if len(terms) >= MAX_TERMS or _weight(terms) >= MAX_TERMS:
+    if len(terms) >= MAX_TERMS or (not plain and _weight(terms) >= MAX_TERMS):
         raise TooManyTermsError(f"a formula of {_weight(terms):,} terms; {MAX_TERMS:,} are too many")
-    return Polynomial(terms)
+    made = Polynomial(terms)
+    made._plain = plain or None
+    return made
 
 
 def _weight(terms: Iterable[Monomial]) -> int:

@@ -7,13 +7,13 @@ the tests read it too: every sample must give its own message.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from string import Template
 from typing import Final, NamedTuple
 
-from dnnlang.diagnostics import Diagnostic, rule
-from dnnlang.diagnostics.suggest import closest
+from dnnlang.diagnostics import Diagnostic, Edit, Fix, rule
+from dnnlang.diagnostics.suggest import meant
 from dnnlang.errors import InternalError
 from dnnlang.source import SourceFile, Span
 from dnnlang.syntax import rules
@@ -42,6 +42,8 @@ RESERVED_WORD = rule(
 _MANY: Final = 200
 """Mistakes in one file for which the exact message is looked up; nobody reads more, and each lookup costs 1 ms."""
 
+CLAUSES: Final = ("from", "as")
+"""Words in a node statement that are easily misspelt."""
 _STATEMENTS: Final = sorted(word.lower() for word in (*TOP_LEVEL, "REPEAT"))
 
 
@@ -189,17 +191,65 @@ def _diagnostic(source: SourceFile, failure: Failure, malformed: Malformed) -> D
         "first": tokens[0].text if tokens else "",
     }
     unfinished = _at_end(token)
+    if _context(failure) == "SETTING" and _is_hyphenated(tokens):
+        name = Span(source, tokens[0].start, tokens[2].end)
+        advice = f"write `{name.text.replace('-', '_')}`"
+        return rules.MISFIT.at(name, f"`{name.text}` is no name: names have `_` where others have `-`", help=advice)
     span = Span(source, token.start, token.end)
     if unfinished and tokens:
         span = Span(source, tokens[-1].end, tokens[-1].end)
-    meant = closest(tokens[0].text, _STATEMENTS) if tokens and _context(failure) == "NODE" else None
-    if meant is not None:
+    if tokens and _context(failure) == "NODE":
         first = Span(source, tokens[0].start, tokens[0].end)
-        message = f"`{first.text}` begins a node here, but what follows does not fit"
-        return rules.MISFIT.at(first, message, help=f"did you mean `{meant}`?")
+        near = meant(first, _STATEMENTS)
+        if near is not None:
+            message = f"`{first.text}` begins a node here, but what follows does not fit"
+            return rules.MISFIT.at(first, message, help=near.help, fix=near.fix)
+        clause = _misspelt_clause(source, failure)
+        if clause is not None:
+            return clause
     advice = Template(malformed.help).substitute(words)
     made = UNFINISHED if unfinished else rules.MISFIT
-    return made.at(span, Template(malformed.message).substitute(words), help=advice)
+    fix = None if malformed.instead is None or unfinished else _fix(source, failure, malformed)
+    return made.at(span, Template(malformed.message).substitute(words), help=advice, fix=fix)
+
+
+def _is_hyphenated(tokens: Sequence[Token]) -> bool:
+    """`learning-rate`, at the beginning of a setting."""
+    if len(tokens) < 3 or tokens[1].text != "-":
+        return False
+    return tokens[0].end == tokens[1].start and tokens[1].end == tokens[2].start
+
+
+def _misspelt_clause(source: SourceFile, failure: Failure) -> Diagnostic | None:
+    """`add form a, b`: a word that would make sense of what follows it."""
+    for token in failure.tokens[1:]:
+        span = Span(source, token.start, token.end)
+        near = meant(span, CLAUSES) if token.type == "NAME" and len(token.text) > 2 else None
+        if near is not None:
+            message = f"`{token.text}` is read as an operand here, and what follows does not fit"
+            return rules.MISFIT.at(span, message, help=near.help, fix=near.fix)
+    return None
+
+
+def _fix(source: SourceFile, failure: Failure, malformed: Malformed) -> Fix | None:
+    """The repair that the entry states."""
+    token, text = failure.token, source.text
+    start, end = token.start, token.end
+    if malformed.and_before:
+        start = failure.tokens[-1].start
+    new = Template(malformed.instead or "").substitute(bare=token.text.strip('"'), text=token.text)
+    if new or malformed.instead:
+        usable = new.isidentifier() and new.isascii() and new not in RESERVED
+        if malformed.instead == "$bare" and not usable:
+            return None
+        return Fix(f"write `{new}`", (Edit(Span(source, start, end), new),))
+    if token.type == "COMMA" and failure.tokens[0].text != "layer":
+        return None  # it may stand between nodes, whose `from` was forgotten
+    while text[end : end + 1] in (" ", "\t"):
+        end += 1
+    if not text[start - 1 : start].isspace():
+        new = " "
+    return Fix(f"take the `{token.text}` out", (Edit(Span(source, start, end), new),))
 
 
 def _described(token: Token) -> str:

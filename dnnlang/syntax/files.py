@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from dnnlang.diagnostics import Diagnostic, Diagnostics, rule
+from dnnlang.diagnostics.nearby import near_file
 from dnnlang.errors import CompileError, UsageError
 from dnnlang.source import SourceFile, Span
 
@@ -42,7 +43,8 @@ def read_source(path: str | os.PathLike[str]) -> SourceFile:
         data = _bytes(name)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(UNREADABLE.at(None, f"cannot read `{name}`: {reason}")) from error
+        advice = near_file(name, ".dnn") if isinstance(error, FileNotFoundError) else None
+        raise UsageError(UNREADABLE.at(None, f"cannot read `{name}`: {reason}", help=advice)) from error
     except ValueError as error:  # a NUL in the path
         raise UsageError(UNREADABLE.at(None, f"cannot read `{name}`: not a path")) from error
     if len(data) > LARGEST:

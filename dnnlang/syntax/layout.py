@@ -247,9 +247,13 @@ class _Arrangement:
 
     def _mismatch(self, opening: Token, closing: Token) -> Diagnostic:
         message = f"this `{opening.text}` is closed by `{closing.text}`"
-        labels = [Label(self._span(closing), "expected another bracket")]
+        right = _CLOSING[opening.type]
         return UNCLOSED.at(
-            self._span(opening), message, labels=labels, help=f"write `{_CLOSING[opening.type]}` instead"
+            self._span(opening),
+            message,
+            labels=[Label(self._span(closing), f"`{right}` belongs here")],
+            help=f"write `{right}` instead",
+            fix=Fix(f"write `{right}`", (Edit(self._span(closing), right),)),
         )
 
     def _unclosed_body(self, bracket: _Open) -> Diagnostic:

@@ -27,6 +27,10 @@ class Malformed:
     whatever: bool = False
     after: bool = False
     at_before: bool = False
+    instead: str | None = None
+    """Where the repair is certain: what to write in the place of what does not fit ("" to leave it out)."""
+    and_before: bool = False
+    """Does the repair replace $before as well?"""
 
 
 FORMS: Final[Mapping[str, tuple[str, str]]] = {
@@ -84,7 +88,7 @@ MALFORMED: Final = (
     # ------------------------------------------------------------ nodes
     Malformed(
         "operands are not separated by commas",
-        "write them side by side: `layer 5 relu`",
+        "operands stand side by side, `layer 5 relu`; nodes that go in stand after `from`: `add from x, h`",
         (
             "layer 5, relu",
             "layer width, relu",
@@ -103,6 +107,7 @@ MALFORMED: Final = (
             "layer 5 6, relu",
             "layer 5 swish(2), 5",
         ),
+        instead="",
     ),
     Malformed(
         "`from` says what goes in, so it stands before `as`",
@@ -364,6 +369,7 @@ MALFORMED: Final = (
         "a setting has no `$text` between its key and its value",
         "write `$before VALUE`",
         ("train { optimizer = sgd }", "train { optimizer: sgd }"),
+        instead="",
     ),
     Malformed(
         "the value of `$before` is missing",
@@ -535,6 +541,7 @@ MALFORMED: Final = (
         "names are written without quotes",
         ('layer "relu"', 'layer 5 "relu"', 'layer k "relu"', 'loss "mse"', 'param a = "b"', 'f "a" b'),
         anywhere=True,
+        instead="$bare",
     ),
     Malformed(
         "only one comparison can stand here",
@@ -548,6 +555,8 @@ MALFORMED: Final = (
         ("layer 2 ** 3", "param a = 2**b"),
         anywhere=True,
         after=True,
+        instead="^",
+        and_before=True,
     ),
     Malformed(
         "a value is missing after `$before`",
@@ -588,6 +597,16 @@ MALFORMED: Final = (
         "`;` separates variables from options only where something is defined",
         ("layer f(a; b)", "layer f(3; b)", "layer f(a; b=3)", "layer f(3; b=3)"),
         anywhere=True,
+    ),
+    Malformed(
+        "an input is given the number of its units alone",
+        "write `input 784`; each sample is a column, and the number of samples m stays open",
+        ("input (784, m)", "input (k, m)", "input (m, 784)"),
+    ),
+    Malformed(
+        "an input has one size: how many numbers a sample has",
+        "for 28 by 28 pixels write `input 28 * 28`",
+        ("input 28 28", "input k 28"),
     ),
     Malformed(
         "in parentheses there is one value here, so $found does not fit",

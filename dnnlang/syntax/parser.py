@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import lark
 
+from dnnlang.collector import collector_paused
 from dnnlang.diagnostics import Diagnostic, Diagnostics
 from dnnlang.errors import InternalError
 from dnnlang.source import SourceFile, Span
@@ -26,6 +27,7 @@ _FORBIDDEN: Final = re.compile(
 )
 
 
+@collector_paused()
 def parse(source: SourceFile, found: Diagnostics) -> Tree:
     """The tree of a program; `found` takes the mistakes, in the order of the text.
 

@@ -174,7 +174,10 @@ def misfit(span: Span) -> Diagnostic:
     if len(text) > 1:
         message = f"`{text}` cannot be a name: {_shown(strange)} is not a letter a to z, a digit or `_`"
         return UNKNOWN_CHARACTER.at(span, message, help="spell it with these")
-    return UNKNOWN_CHARACTER.at(span, f"{_shown(text)} means nothing in the language", help=_ADVICE.get(text))
+    advice = _ADVICE.get(text, "take it out; in comments, after `#`, every character is fine")
+    if text == "." and re.match(r"\.[A-Za-z_]+\(", span.source.text[span.start : span.start + 40]):
+        advice = "a function is written by its name alone: `log(z)`"
+    return UNKNOWN_CHARACTER.at(span, f"{_shown(text)} means nothing in the language", help=advice)
 
 
 def _shown(character: str) -> str:
@@ -187,9 +190,11 @@ def _malformed_number(span: Span) -> Diagnostic:
     text = span.text
     message = f"`{text}` is not a number"
     if text.startswith("."):
-        return MALFORMED_NUMBER.at(span, message, help=f"write `0{text}`, with a digit before the point")
+        fix = _write(span, f"0{text}") if re.fullmatch(r"\.[0-9]+([eE][0-9]+)?", text) else None
+        return MALFORMED_NUMBER.at(span, message, help=f"write `0{text}`, with a digit before the point", fix=fix)
     if text.endswith("."):
-        return MALFORMED_NUMBER.at(span, message, help=f"write `{text[:-1]}` or `{text}0`")
+        fix = _write(span, text[:-1]) if text[:-1].isdecimal() else None
+        return MALFORMED_NUMBER.at(span, message, help=f"write `{text[:-1]}` or `{text}0`", fix=fix)
     if text[:2] in ("0x", "0X", "0b", "0o"):
         return MALFORMED_NUMBER.at(span, message, help="numbers are decimal")
     if "_" in text:
@@ -205,19 +210,26 @@ def _malformed_number(span: Span) -> Diagnostic:
     return MALFORMED_NUMBER.at(span, message, help="numbers are written `12_288`, `0.5`, `1e-4`")
 
 
+def _write(span: Span, text: str) -> Fix:
+    return Fix(f"write `{text}`", (Edit(span, text),))
+
+
 def number_too_long(span: Span, digits: int, limit: int) -> Diagnostic:
-    return MALFORMED_NUMBER.at(span, f"this number has {digits:,} digits; at most {limit} are kept")
+    message = f"this number has {digits:,} digits; at most {limit} are kept"
+    return MALFORMED_NUMBER.at(span, message, help="round it")
 
 
 def number_out_of_range(span: Span, limit: int) -> Diagnostic:
-    return MALFORMED_NUMBER.at(span, f"the exponent of this number is not between -{limit} and {limit}")
+    message = f"the exponent of this number is not between -{limit} and {limit}"
+    return MALFORMED_NUMBER.at(span, message, help="no quantity of a network is so large or so small")
 
 
 # ---------------------------------------------------------------- expressions
 
 
 def too_many_terms(span: Span, what: str, terms: int, limit: int) -> Diagnostic:
-    return TOO_MANY_TERMS.at(span, f"this {what} has {terms:,} terms; fewer than {limit:,} are allowed")
+    message = f"this {what} has {terms:,} terms; fewer than {limit:,} are allowed"
+    return TOO_MANY_TERMS.at(span, message, help="write the result, or give parts of it names with `param`")
 
 
 def nested_too_deeply(span: Span) -> Diagnostic:

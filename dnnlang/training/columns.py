@@ -146,6 +146,7 @@ def _input_columns(
         assigned = _assign(
             table, inputs, {name: name for name in architecture.inputs}, list(architecture.inputs), "input"
         )
+        _refuse_targets(assigned, targets)
         missing = [name for name in architecture.inputs if name not in assigned]
     else:
         taken = {name for columns in targets.values() for name in columns}
@@ -168,6 +169,16 @@ def _input_columns(
             )
         )
     return assigned
+
+
+def _refuse_targets(inputs: Mapping[str, tuple[str, ...]], targets: Mapping[str, tuple[str, ...]]) -> None:
+    """A column that goes in and is to be predicted as well would teach the network to copy it."""
+    wanted = {column for columns in targets.values() for column in columns}
+    for columns in inputs.values():
+        for column in columns:
+            if column in wanted:
+                message = f"the column `{column}` is the target, and cannot be an input too"
+                raise DataError(rules.ROUTING.at(None, message, help=f"leave `{column}` out of `--input`"))
 
 
 def _by_group(table: Table, inputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -198,7 +209,7 @@ def _bind_input(
 def _no_target(table: Table, missing: list[str], uses: Mapping[str, LossUse]) -> Diagnostic:
     if len(uses) == 1:
         message = f"it is not said which column of `{table.name}` is the target"
-        help = "say it with `--target COLUMN`"
+        help = f"say it, for example with `--target {table.columns[-1]}`"
     else:
         message = f"it is not said which columns are the target {missing[0]}"
         help = "say it for each: " + " ".join(f"--target {use.node}=COL" for use in uses.values())
@@ -210,7 +221,7 @@ def _unknown(table: Table, name: str, what: str) -> Diagnostic:
     return rules.UNKNOWN_COLUMN.at(
         None,
         f"`{table.name}` has no column `{name}`" + (f", which the {what} needs" if what != "target" else ""),
-        help=f"did you mean `{near}`?" if near is not None else None,
+        help=f"did you mean `{near}`?" if near is not None else f"the file needs a column `{name}`, under that name",
         notes=[f"columns: {listed(table.columns)}"],
     )
 

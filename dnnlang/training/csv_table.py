@@ -20,6 +20,8 @@ from dnnlang.source import SourceFile, Span
 from dnnlang.training import data_rules as rules
 from dnnlang.training.table import Block, Numbers, cell, is_number
 
+_ABSENT: Final = frozenset(("na", "n/a", "null", "none", "?", "-", "missing", "#n/a"))
+"""What tools and people write where they have no value; `nan` is a number that is not finite."""
 CHUNK: Final = 4096
 """Rows converted at a time: text is short-lived, only the numbers of a table are kept."""
 
@@ -56,7 +58,8 @@ class CsvTable:
                         if not record[at].strip():
                             bad.cell(rules.MISSING_VALUE, row, at, "is empty")
         if rows == 0:
-            raise DataError(rules.EMPTY.at(None, f"`{self.name}` has a header, but no rows"))
+            advice = "each sample is a row below the header"
+            raise DataError(rules.EMPTY.at(None, f"`{self.name}` has a header, but no rows", help=advice))
         bad.throw()
         return Block(rows, np.concatenate(blocks), {name: _as_numbers(cells) for name, cells in texts.items()})
 
@@ -139,7 +142,8 @@ class CsvTable:
                 if not text:
                     bad.cell(rules.MISSING_VALUE, row, at, "is empty")
                 elif not is_number(text):
-                    bad.cell(rules.NOT_A_NUMBER, row, at, f"is `{_short(text)}`, which is not a number")
+                    what = "marks a missing value" if text.lower() in _ABSENT else "is not a number"
+                    bad.cell(rules.NOT_A_NUMBER, row, at, f"is `{_short(text)}`, which {what}")
                 elif not math.isfinite(float(text)):
                     bad.cell(rules.NOT_FINITE, row, at, f"is `{_short(text)}`")
 

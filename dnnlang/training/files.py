@@ -1,8 +1,8 @@
 """Trained models: one `.safetensors` file that holds the network, its program and its training, and runs nothing.
 
-Tensors are the parameters under the lesson's names, `optimizer/…` for the optimizer's state, `best/…` and
-`last/…` for parameters that training keeps besides, `history` for the epochs. Everything else is JSON in the
-metadata, under the one key `dnnlang`. The same training gives the same bytes.
+Tensors are the parameters and statistics under the lesson's names, `optimizer/…` for the optimizer's state, `best/…`
+and `last/…` for parameters and statistics that training keeps besides, `history` for the epochs. Everything else is
+JSON in the metadata, under the one key `dnnlang`. The same training gives the same bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from dnnlang.diagnostics.diagnostic import rule
+from dnnlang.diagnostics.nearby import near_file
 from dnnlang.errors import DnnError, ModelFileError
 from dnnlang.training.atomic import refusal, write_bytes
 from dnnlang.training.definitions import standard_definitions, with_definitions
@@ -97,7 +98,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     from safetensors.numpy import save as to_bytes
 
     network = model.network
-    tensors = dict(network.parameters)
+    tensors = network.tensors
     tensors |= {f"optimizer/{name}": array for name, array in network.state.items()}
     training = model.training
     if training is not None:
@@ -140,12 +141,15 @@ def read(path: str | os.PathLike[str]) -> Stored:
             metadata = _parsed(name, file.metadata())
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
-        raise _unreadable(name, "there is no such file", None) from None
+        raise _unreadable(name, "there is no such file", near_file(name, ".safetensors")) from None
     except OSError as error:
         raise _unreadable(name, error.strerror or str(error), None) from None
     except MemoryError:
         raise _unreadable(name, "it is larger than the memory", None) from None
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if name.endswith(".dnn"):
+            advice = f"train it first: `dnnc train {name} DATA`"
+            raise _unreadable(name, "it is a program, not a trained model", advice) from None
         raise _unreadable(
             name, f"it is not a safetensors file, or a damaged one ({_short(error)})", "train the model again"
         ) from None
@@ -187,7 +191,8 @@ def realize(stored: Stored, *, backend: str = "auto", dtype: str | None = None) 
         training = _training(stored)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _foreign(stored.path, error) from None
-    expected = {name: _numbers(shape) for name, shape in program.parameters.items()}
+    shapes = {**program.parameters, **program.statistics}
+    expected = {name: _numbers(shape) for name, shape in shapes.items()}
     _check_tensors(stored, "", expected)
     network = program.load(backend=backend, dtype=dtype, seed=seed)
     for prefix in ("best/", "last/"):
@@ -196,7 +201,7 @@ def realize(stored: Stored, *, backend: str = "auto", dtype: str | None = None) 
     if any(name.startswith("optimizer/") for name in stored.tensors) or training is not None:
         _check_tensors(stored, "optimizer/", {name: array.shape for name, array in network.state.items()})
         _fill(network.state, stored, "optimizer/")
-    _fill(network.parameters, stored, "")
+    _fill(network.tensors, stored, "")
     network.steps = steps
     network.layout = layout
     _check_extra(stored, network)
@@ -213,11 +218,14 @@ def resume(network: Network, stored: Stored) -> TrainingState:
         raise _foreign(stored.path, error) from None
     if training is None:
         raise ModelFileError(UNREADABLE.at(None, f"`{stored.path}` holds no training to resume"))
-    if np.dtype(dtype) != next(iter(network.parameters.values())).dtype:
+    if dtype != network.dtype:
         raise ModelFileError(MISMATCH.at(None, f"`{stored.path}` holds {dtype} numbers; resume with the same"))
-    _check_tensors(stored, "", {name: array.shape for name, array in network.parameters.items()})
+    expected = {name: array.shape for name, array in network.tensors.items()}
+    for prefix, group in (("", True), ("best/", training.best), ("last/", training.last)):
+        if group is not None:
+            _check_tensors(stored, prefix, expected)
     _check_tensors(stored, "optimizer/", {name: array.shape for name, array in network.state.items()})
-    _fill(network.parameters, stored, "")
+    _fill(network.tensors, stored, "")
     _fill(network.state, stored, "optimizer/")
     network.steps = steps
     return training
@@ -304,7 +312,9 @@ def _check_tensors(stored: Stored, prefix: str, expected: Mapping[str, tuple[int
         if array.shape != tuple(shape):
             raise ModelFileError(
                 MISMATCH.at(
-                    None, f"{prefix}{name} in `{stored.path}` is {array.shape}, but the program says {tuple(shape)}"
+                    None,
+                    f"{prefix}{name} in `{stored.path}` is {array.shape}, but the program says {tuple(shape)}",
+                    help="the model belongs to another program, or to an earlier form of this one",
                 )
             )
         if array.dtype.kind != "f":
@@ -314,8 +324,8 @@ def _check_tensors(stored: Stored, prefix: str, expected: Mapping[str, tuple[int
 
 
 def _check_extra(stored: Stored, network: Network) -> None:
-    known = {*network.parameters, "history"} | {f"optimizer/{name}" for name in network.state}
-    known |= {f"{prefix}{name}" for prefix in ("best/", "last/") for name in network.parameters}
+    known = {*network.tensors, "history"} | {f"optimizer/{name}" for name in network.state}
+    known |= {f"{prefix}{name}" for prefix in ("best/", "last/") for name in network.tensors}
     extra = sorted(set(stored.tensors) - known)
     if extra:
         raise ModelFileError(MISMATCH.at(None, f"`{stored.path}` holds {extra[0]}, which its program does not have"))

@@ -71,7 +71,9 @@ def gradcheck(
     random = np.random.Generator(bits(seed, CHECK, 0))
     for array in network.parameters.values():  # biases of 0 would put whole layers on a kink
         if array.shape[1] == 1:
-            array[...] = random.normal(size=array.shape) * 0.1
+            array += random.normal(size=array.shape) * 0.1
+    for statistic in network.program.architecture.statistics.values():
+        network.statistics[statistic.name] = random.uniform(0.5, 1.5, size=network.statistics[statistic.name].shape)
     X, Y = _samples(network, random)
     gradients = {name: np.array(array) for name, array in network.gradients(X, Y).items()}
     J = network.loss(X, Y, training=True)

@@ -20,10 +20,10 @@ EXTREMA: Final = frozenset(("max", "min", "first_max", "first_min"))
 def near_kinks(expr: Expr, operands: Mapping[str, Array], within: float) -> NDArray[np.bool_]:
     """For each sample, whether something in `expr` is closer than `within` to a place where it is not smooth.
 
-    `operands` are (k, m) each. abs(x) has a kink at 0, max(a, b) and comparisons where both sides are
-    equal, the largest unit of a column where two are equally large.
+    `operands` are (k, m), (k, 1) where the samples share them, (1, m) where the units do. abs(x) has a kink at 0,
+    max(a, b) and comparisons where both sides are equal, the largest unit of a column where two are equally large.
     """
-    m = next(iter(operands.values())).shape[1]
+    m = max(array.shape[1] for array in operands.values())
     near = np.zeros(m, bool)
     for gap in _gaps(expr):
         near |= _distance(gap, operands, m) < within
@@ -54,8 +54,15 @@ def _not_constant(found: Iterable[Expr]) -> Iterator[Expr]:
 
 def _values(expr: Expr, operands: Mapping[str, Array], sample: int) -> NDArray[np.float64]:
     units = max(array.shape[0] for array in operands.values())
-    value = evaluate(expr, {name: array[:, sample].tolist() for name, array in operands.items()}, units)
+    columns = {name: _column(array, sample) for name, array in operands.items()}
+    value = evaluate(expr, columns, units)
     return np.atleast_1d(np.asarray(value, np.float64))
+
+
+def _column(array: Array, sample: int) -> float | list[float]:
+    """The column of a sample, or the number that stands for all of its units."""
+    column: list[float] = array[:, sample if array.shape[1] > 1 else 0].tolist()
+    return column if len(column) > 1 else column[0]
 
 
 def _distance(expr: Expr, operands: Mapping[str, Array], m: int) -> NDArray[np.float64]:

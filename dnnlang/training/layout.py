@@ -252,7 +252,9 @@ def _indices(target: Target, classes: tuple[str, ...], table: Table, block: Bloc
             rules.UNKNOWN_CLASS.at(
                 span,
                 f"{cell(row, column)} is `{names[row]}`, which is none of the classes that the network knows",
-                help=f"did you mean `{near}`?" if (near := closest(names[row], list(classes))) is not None else None,
+                help=f"did you mean `{near}`?"
+                if (near := closest(names[row], list(classes))) is not None
+                else "leave the row out, or train the network on this class too",
                 notes=[f"classes: {listed(classes)}"],
             )
             for row, span in zip(shown, spans, strict=True)

@@ -93,6 +93,8 @@ class Run:
 
     def go(self) -> list[Record]:
         """Train to the end, or until somebody says stop. Raises NumericError where J is not finite."""
+        if not self.network.fitted:
+            self.network.standardize(self.X)
         for observer in self.observers:
             observer.begin(self)
         self._reopen()
@@ -184,7 +186,7 @@ class Run:
             return
         state.best_loss = loss
         state.best_epoch = state.epoch
-        state.best = {name: array.copy() for name, array in self.network.parameters.items()}
+        state.best = {name: array.copy() for name, array in self.network.tensors.items()}
 
     def _patience_is_over(self) -> bool:
         patience = self.settings.patience
@@ -194,8 +196,8 @@ class Run:
         state = self.state
         if state.best is None or state.last is not None:
             return
-        state.last = {name: array.copy() for name, array in self.network.parameters.items()}
-        for name, array in self.network.parameters.items():
+        state.last = {name: array.copy() for name, array in self.network.tensors.items()}
+        for name, array in self.network.tensors.items():
             array[...] = state.best[name]
 
     def _reopen(self) -> None:
@@ -207,7 +209,7 @@ class Run:
             return
         state.finished = None
         if state.last is not None:
-            for name, array in self.network.parameters.items():
+            for name, array in self.network.tensors.items():
                 array[...] = state.last[name]
             state.last = None
 

@@ -32,23 +32,24 @@ NOT_FINITE = rule(
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A network's parameters and optimizer state at one moment of a run, to replay from."""
+    """A network's parameters, statistics and optimizer state at one moment of a run, to replay from."""
 
     epoch: int
     batch: int
     step: int
     steps: int
-    parameters: Mapping[str, Array]
+    tensors: Mapping[str, Array]
     state: Mapping[str, Array]
 
     @staticmethod
     def of(network: Network, epoch: int, batch: int, step: int) -> Snapshot:
-        return Snapshot(epoch, batch, step, network.steps, _copies(network.parameters), _copies(network.state))
+        return Snapshot(epoch, batch, step, network.steps, _copies(network.tensors), _copies(network.state))
 
     def restore(self, network: Network) -> None:
         network.steps = self.steps
-        for name, array in self.parameters.items():
-            network.parameters[name][...] = array
+        tensors = network.tensors
+        for name, array in self.tensors.items():
+            tensors[name][...] = array
         for name, array in self.state.items():
             network.state[name][...] = array
 

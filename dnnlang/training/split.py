@@ -27,7 +27,7 @@ def split(
         raise DataError(
             rules.SPLIT.at(
                 None,
-                f"`validation {float(fraction):g}` of {count} rows leaves "
+                f"`validation {float(fraction):g}` of {count} row{'' if count == 1 else 's'} leaves "
                 + ("nothing to validate on" if wanted == 0 else "nothing to train on"),
                 help="choose another fraction, or `validation 0`",
             )

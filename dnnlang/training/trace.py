@@ -36,7 +36,7 @@ def trace(network: Network, X: Data, Y: Data, *, training: bool = True) -> list[
     plan = make_plan(architecture, Purpose.INFERENCE, level=0, training=training)
     inputs = _by_name(X, architecture.inputs)
     targets = _by_name(Y, tuple(plan.targets))
-    executable = Executable(plan, samples(X), network.dtype, network.parameters, network.seed)
+    executable = Executable(plan, samples(X), network.dtype, network.tensors, network.seed)
     executable.place(np.empty(executable.arena_bytes(), np.uint8))
     executable.forward(inputs, step=network.steps + 1)
     known = {value: inputs[name] for name, value in plan.inputs.items()}

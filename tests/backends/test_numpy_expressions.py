@@ -72,7 +72,10 @@ def test_binary_operations(op: str) -> None:
 @given(data=st.lists(st.lists(st.floats(-50, 50), min_size=3, max_size=3), min_size=1, max_size=4))
 def test_operations_over_a_column(op: str, data: list[list[float]]) -> None:
     x = np.array(data).T
-    assert close(value_of(apply(op, X), {"x": x}, x.shape), by_columns(apply(op, X), x), ulps=64)
+    got, expected = value_of(apply(op, X), {"x": x}, x.shape), by_columns(apply(op, X), x)
+    # A result near 0 is what is left of larger terms, and has their rounding.
+    cancelled = np.abs(got - expected) <= 4 * np.spacing(np.abs(x).max() + 1)
+    assert close(np.where(cancelled, expected, got), expected, ulps=64)
 
 
 @pytest.mark.parametrize("op", WHOLE)

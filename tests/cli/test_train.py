@@ -136,7 +136,8 @@ def test_the_same_training_gives_the_same_file(dnnc, folder):
 @pytest.mark.parametrize("after", [1, 7, 13])
 def test_resuming_gives_bit_for_bit_the_same_model(dnnc, folder, monkeypatch, settings, after):
     program = (folder / "moons.dnn").read_text().replace("epochs 6", settings + "; schedule cosine")
-    program = program.replace("layer 2 softmax", "dropout 0.2\nlayer 2 softmax")
+    program = program.replace("input 2", "input 2\nstandardize")
+    program = program.replace("layer 2 softmax", "batchnorm\ndropout 0.2\nlayer 2 softmax")
     (folder / "moons.dnn").write_text(program)
     assert dnnc(*TRAIN, "-o", "whole.safetensors").status == 0
 

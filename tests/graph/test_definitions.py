@@ -132,7 +132,7 @@ def test_the_state_of_an_optimizer_is_what_is_read_before_it_is_assigned():
         ("define init f(n) = 1", "DNN403: an initializer is a function of 2 variables"),
         (
             "define activaton f(z) = z",
-            "DNN403: `define` makes an activation, a loss, an init or an optimizer, not a `activaton`",
+            "DNN403: `define` makes an activation, a loss, an init or an optimizer, not `activaton`",
         ),
         ("define activation f(z; z=1) = z", "DNN403: `z` stands twice"),
         (

@@ -161,9 +161,9 @@ layer 1
 def test_every_step_of_inference_is_told() -> None:
     found = mistake("input as x\nlayer 8 as h\nadd from x, h as s\nlayer 9 as g\nadd from x, g")
     assert [(label.span.line, label.message) for label in found.labels] == [
-        (5, "8 = n[0], because `add` on line 3 needs inputs of equal size"),
+        (5, "8 = n[0], fixed on line 3"),
         (5, "9, from `layer 9` on line 4"),
-        (3, "n[0] = 8, because `add` on line 3 needs inputs of equal size"),
+        (3, "n[0] = 8, because `add` on line 3 needs inputs of equal size, and n[h] = 8, from `layer 8` on line 2"),
     ]
 
 

@@ -298,7 +298,7 @@ def test_a_dropout_rate_is_a_share(rate: str) -> None:
     found = mistake(f"layer 3\ndropout {rate}")
     assert found.code == "DNN106"
     if rate == "50":
-        assert found.help == "write 0.5"
+        assert found.help == "write `dropout 0.5`"
 
 
 def test_unknown_kinds_get_a_suggestion() -> None:

@@ -125,7 +125,7 @@ def test_there_is_one_train_block() -> None:
 
 def test_each_wrong_setting_is_told() -> None:
     assert [d.code for d in mistakes("layer 1\ntrain { epochs 0; lr 1; batch -1 }")] == ["DNN503", "DNN501", "DNN503"]
-    assert mistake("layer 1\ntrain { lr 1 }").help == "did you mean `learning_rate`?"
+    assert mistake("layer 1\ntrain { lr 1 }").help == "here it is called `learning_rate`"
 
 
 @pytest.mark.parametrize("record", SETTINGS, ids=lambda record: record.key)

@@ -62,6 +62,9 @@ LOSSES = {  # name: (outputs a, targets y)
     "kl_divergence": ("distribution", "distribution"),
 }
 
+NORMALIZERS = ("batchnorm", "layernorm")
+SCALE, SHIFT = (1.3, 0.7, -0.4), (0.2, -0.1, 0.5)
+
 OPTIMIZERS = "sgd momentum nesterov adagrad rmsprop adam adamw".split()
 RATE = 0.05
 
@@ -71,9 +74,20 @@ def outputs(kind: str) -> list[list[float]]:
     return [row[::-1] for row in y_points()[kind]]
 
 
+def mixing() -> list[list[float]]:
+    """W (3, 3) of the layer before a normalizer."""
+    return [[0.9, -0.2, 0.1], [0.3, 1.1, -0.4], [-0.5, 0.2, 0.8]]
+
+
 def problem() -> tuple[list[list[float]], list[list[float]], list[list[float]]]:
     """X (3, 7), Y (2, 7) and W (2, 3) of a linear regression for the optimizers to work on."""
     return z_points(), y_points()["free"][:2], [[0.3, -0.2, 0.1], [-0.4, 0.25, 0.05]]
+
+
+def batches() -> list[list[list[float]]]:
+    """Three batches X, (3, 7), (3, 5) and (3, 2), for running statistics to follow."""
+    x = z_points()
+    return [x, [row[2:] for row in x], [row[1::4] for row in x]]
 
 
 def compute() -> dict[str, Any]:
@@ -82,6 +96,7 @@ def compute() -> dict[str, Any]:
         "activations": {name: _activation(name) for name in ACTIVATIONS},
         "losses": {name: _loss(name) for name in LOSSES},
         "optimizers": {name: _optimizer(name) for name in OPTIMIZERS},
+        "normalizers": {name: _normalizer(name) for name in NORMALIZERS},
         "slopes": {dtype: {name: _slopes(name, dtype) for name in ELEMENTWISE} for dtype in ("float32", "float64")},
         "from_logits": {dtype: _from_logits(dtype) for dtype in ("float32", "float64")},
     }
@@ -174,6 +189,37 @@ def _loss(name: str) -> dict[str, Any]:
     value = functions[name](a, y)
     value.sum().backward()
     return {"value": value.tolist(), "gradient": a.grad.tolist()}
+
+
+def _normalizer(name: str) -> dict[str, Any]:
+    """Of A = normalized(W X) and the mean squared error: A and gradients on the first batch, in training; then, once
+    all batches have been seen, the running statistics, and A of the first batch outside training."""
+    import torch
+
+    layer = torch.nn.BatchNorm1d(UNITS) if name == "batchnorm" else torch.nn.LayerNorm(UNITS)
+    layer = layer.double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(SCALE))
+        layer.bias.copy_(torch.tensor(SHIFT))
+    x, y = (torch.tensor(v, dtype=torch.float64) for v in (z_points(), y_points()["free"]))
+    w = torch.tensor(mixing(), dtype=torch.float64, requires_grad=True)
+    a = layer((w @ x).T).T
+    ((a - y) ** 2).mean().backward()
+    found = {
+        "value": a.tolist(),
+        "dW[1]": w.grad.tolist(),
+        "dgamma[n]": layer.weight.grad[:, None].tolist(),
+        "dbeta[n]": layer.bias.grad[:, None].tolist(),
+    }
+    with torch.no_grad():
+        for batch in batches()[1:]:
+            layer((w @ torch.tensor(batch, dtype=torch.float64)).T)
+        layer.eval()
+        found["outside training"] = layer((w @ x).T).T.tolist()
+    if name == "batchnorm":
+        found["running_mean[n]"] = layer.running_mean[:, None].tolist()
+        found["running_variance[n]"] = layer.running_var[:, None].tolist()
+    return found
 
 
 def _optimizer(name: str) -> list[list[float]]:

@@ -64,10 +64,27 @@ def test_loss(name, reference):
     expected = reference["losses"][name]
     values = [net.loss(a[:, [j]], y[:, [j]]) for j in range(peer.SAMPLES)]
     assert relative_error(values, expected["value"]) <= TOLERANCE
-    da = [
-        net.gradients(a[:, [j]], y[:, [j]])["dW[1]"] @ np.linalg.pinv(a[:, [j]].T) for j in range(peer.SAMPLES)
-    ]
+    da = [net.gradients(a[:, [j]], y[:, [j]])["dW[1]"] @ np.linalg.pinv(a[:, [j]].T) for j in range(peer.SAMPLES)]
     assert relative_error(np.hstack(da), expected["gradient"]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", peer.NORMALIZERS)
+def test_normalizer(name, reference):
+    """Values and gradients in training; running statistics, unbiased as PyTorch's; values outside training."""
+    net = network(f"input {peer.UNITS}\nlayer {peer.UNITS} bias=none\n{name} as n\nloss mse")
+    net.parameters["W[1]"] = peer.mixing()
+    net.parameters["gamma[n]"], net.parameters["beta[n]"] = np.array([peer.SCALE]).T, np.array([peer.SHIFT]).T
+    x, y, expected = np.array(peer.z_points()), np.array(peer.y_points()["free"]), reference["normalizers"][name]
+    assert relative_error(net.forward(x, training=True), expected["value"]) <= TOLERANCE
+    for batch in map(np.array, peer.batches()):
+        gradients = net.gradients(batch, y[:, : batch.shape[1]])
+        if batch.shape == x.shape:
+            for key in ("dW[1]", "dgamma[n]", "dbeta[n]"):
+                assert relative_error(gradients[key], expected[key]) <= TOLERANCE, key
+    assert net.statistics.keys() == {key for key in expected if key.startswith("running")}
+    for key, array in net.statistics.items():
+        assert relative_error(array, expected[key]) <= TOLERANCE, key
+    assert relative_error(net.forward(x), expected["outside training"]) <= TOLERANCE
 
 
 @pytest.mark.parametrize("name", peer.OPTIMIZERS)

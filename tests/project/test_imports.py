@@ -13,13 +13,14 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "dnnlang"
 
-BASE = {"source", "diagnostics", "errors", "version"}
+BASE = {"source", "diagnostics", "errors", "version", "collector"}
 CALCULUS = BASE | {"sizes", "scalar", "primitives"}
 COMPILER = CALCULUS | {"syntax", "graph", "plan"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "source": set(),
     "version": set(),
+    "collector": set(),
     "diagnostics": {"source"},
     "errors": {"source", "diagnostics"},
     "sizes": BASE,

@@ -181,6 +181,7 @@ def test_objects_in_an_archive_are_never_loaded(tmp_path):
 def test_parquet_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    (tmp_path / "t.parquet").touch()
     with pytest.raises(DataError) as caught:
         open_table(tmp_path / "t.parquet")
     assert "dnnlang[parquet]" in (caught.value.diagnostics[0].help or "")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from dnnlang.diagnostics import Diagnostics
 from dnnlang.errors import InternalError
-from dnnlang.graph.definition_options import default_number
+from dnnlang.graph.definition_options import Numbers, default_number
 from dnnlang.graph.definitions import Library
 from dnnlang.scalar.expression import Expr
 from dnnlang.scalar.functions import Activation, Initializer, Loss, Optimizer
 from dnnlang.scalar.text import text
 from dnnlang.source import Span
-from dnnlang.syntax.tree import DefineStatement, Name
+from dnnlang.syntax.tree import Call, DefineStatement, Name
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -23,6 +23,8 @@ NAMES: Final = {"u": "dA", "z": "Z", "a": "A", "y": "Y", "w": "W", "g": "dW", "r
 """Variables of formulas as the lesson writes the matrices that they stand for."""
 
 LIBRARY: Final = Library.standard()
+
+Function = TypeVar("Function", Activation, Loss, Initializer, Optimizer)
 
 
 def statement(family: str, name: str) -> DefineStatement:
@@ -54,13 +56,14 @@ def optimizers() -> Mapping[str, Optimizer]:
     return _all("optimizer", LIBRARY.optimizer)
 
 
-def _all(family: str, use: object) -> dict[str, object]:
-    made = {}
+def _all(family: str, use: Callable[[Name | Call, Numbers, Diagnostics], Function | None]) -> dict[str, Function]:
+    made: dict[str, Function] = {}
     for name in LIBRARY.names(family):
         found = Diagnostics()
-        made[name] = use(statement(family, name).name, default_number, found)  # type: ignore[operator]
-        if made[name] is None:
+        function = use(statement(family, name).name, default_number, found)
+        if function is None:
             raise InternalError(f"the {family} `{name}` is not usable: {[d.message for d in found.found]}")
+        made[name] = function
     return made
 
 

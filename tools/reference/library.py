@@ -92,7 +92,7 @@ def _loss(name: str, loss: Loss) -> str:
         [
             *_opening("loss", name),
             *_given(loss),
-            table(("output", "loss of one sample", "gradient", "finite up to ±1e4"), rows),
+            table(("output", "loss of one sample", "gradient", "safe"), rows),
         ]
     )
 

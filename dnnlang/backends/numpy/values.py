@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dnnlang.backends.numpy.expressions import compile_expression
 from dnnlang.backends.numpy.frame import FrameBuilder, aligned_buffer
 from dnnlang.backends.philox import normal, uniform
-from dnnlang.graph.architecture import Parameter
+from dnnlang.graph.architecture import Parameter, Statistic
 from dnnlang.scalar.expression import DRAWS, Expr, apply, topological, variable
 
 Array = npt.NDArray[Any]
@@ -68,6 +68,12 @@ def initial(parameter: Parameter, number: int, seed: int, dtype: npt.DTypeLike) 
             replaced[e] = e
     drawn = value_of(replaced[parameter.init.value], operands, shape)
     return np.broadcast_to(drawn, shape).astype(dtype)
+
+
+def unmeasured(statistic: Statistic, dtype: npt.DTypeLike) -> Array:
+    """What a statistic holds before anything was measured: NaN where nothing can be computed without it."""
+    value = np.nan if statistic.initial is None else float(statistic.initial)
+    return np.full(_constant(statistic.shape), value, dtype)
 
 
 def _constant(shape: tuple[Any, Any]) -> tuple[int, int]:

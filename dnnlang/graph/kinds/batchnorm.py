@@ -62,10 +62,9 @@ MOMENTUM: Slot[Fraction] = Slot(
 
 
 @dataclass(frozen=True, slots=True)
-class BatchnormDetail:
+class BatchnormDetail(NormalizedDetail):
     """`mean` and `variance` are keys of statistics."""
 
-    scaling: NormalizedDetail
     mean: str
     variance: str
     momentum: Fraction
@@ -77,22 +76,31 @@ class Batchnorm(Normalized):
         "Brings each unit to mean 0 and variance 1 over the samples of the batch, then scales it by gamma and shifts "
         "it by beta, which are trained. Outside training it uses running statistics."
     )
+    notes = (
+        "The variance that normalises is biased: Σ is divided by m. The running variance averages unbiased ones, "
+        "divided by m - 1, to which a batch of one sample adds nothing. PyTorch does the same, and calls 1 - 0.9 its "
+        "momentum. The running statistics follow in `gradients`, `step` and `fit`, not in `forward` and `loss`."
+    )
     keys = (EPSILON, MOMENTUM)
+    measured = ("running_mean", "running_variance")
 
     def detail(self, draft: Draft, making: Making) -> BatchnormDetail:
         units = making.size(draft.units)
         mean, variance = f"running_mean[{draft.name}]", f"running_variance[{draft.name}]"
         for key, initial in ((mean, 0), (variance, 1)):
             making.statistics[key] = Statistic(key, (units, 1), Fraction(initial), draft.span, draft.within)
-        momentum = draft.given.get(MOMENTUM)
+        scaling, momentum = add_scale_and_shift(draft, making), draft.given.get(MOMENTUM)
         return BatchnormDetail(
-            add_scale_and_shift(draft, making), mean, variance, DEFAULT_MOMENTUM if momentum is None else momentum
+            scaling.gamma,
+            scaling.beta,
+            scaling.epsilon,
+            mean,
+            variance,
+            DEFAULT_MOMENTUM if momentum is None else momentum,
         )
 
     def tensors(self, draft: Draft) -> Mapping[str, tuple[Size, Size]]:
-        letters = ("mu", "var", "running_mean", "running_variance")
-        own: dict[str, tuple[Size, Size]] = {} if draft.units is None else dict.fromkeys(letters, (draft.units, 1))
-        return {**super().tensors(draft), **own}
+        return {} if draft.units is None else dict.fromkeys((*self.letters, *self.measured), (draft.units, 1))
 
     def lower(self, node: Node, build: Builder) -> Value:
         detail = node.detail
@@ -103,20 +111,20 @@ class Batchnorm(Normalized):
         if build.training:
             mu, var = self._of_the_batch(node, detail, z, build)
         operands = {
-            "gamma": build.parameter(detail.scaling.gamma),
+            "gamma": build.parameter(detail.gamma),
             "mu": mu,
             "var": var,
-            "beta": build.parameter(detail.scaling.beta),
+            "beta": build.parameter(detail.beta),
             "z": z,  # last, so that its gradient is computed last and can overwrite the one that arrives
         }
-        formula = normalized(detail.scaling.epsilon, per_unit=True)
+        formula = normalized(detail.epsilon, per_unit=True)
         return build.map(node.value, formula, operands, node.span, label="")
 
     def _of_the_batch(self, node: Node, detail: BatchnormDetail, z: Value, build: Builder) -> tuple[Value, Value]:
         """mu and var, which the running statistics then follow. In two passes: no digits of var cancel."""
         mu = build.mean_over_samples(f"mu[{node.name}]", variable("z"), {"z": z}, node.span)
         deviation = squared_deviation(per_unit=True)
-        var = build.mean_over_samples(f"var[{node.name}]", deviation, {"z": z, "mu": mu}, node.span)
+        var = build.mean_over_samples(f"var[{node.name}]", deviation, {"mu": mu, "z": z}, node.span)
         build.average(build.statistic(detail.mean), mu, detail.momentum, node.span)
         build.average(build.statistic(detail.variance), var, detail.momentum, node.span, unbiased=True)
         return mu, var

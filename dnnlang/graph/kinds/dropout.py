@@ -25,7 +25,7 @@ def _rate(expression: Expression, reader: Reader) -> Fraction | None:
     value = reader.number(expression)
     if value is None or 0 <= value < 1:
         return value
-    advice = f"write {decimal(value / 100)}" if 1 < value < 100 else "write a number such as 0.5"
+    advice = f"write `dropout {decimal(value / 100)}`" if 2 <= value < 100 else "write a number such as 0.5"
     reader.refuse(expression, f"a dropout rate is at least 0 and below 1, not {decimal(value)}", advice)
     return None
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 from dnnlang.diagnostics import Diagnostic, Label, rule
 from dnnlang.graph.architecture import Node
 from dnnlang.graph.kinds.kind import NodeKind, Shaping
-from dnnlang.graph.origin import SameAs, describe, param_notes, size_as_written, trail_labels
+from dnnlang.graph.origin import SameAs, Written, describe, param_notes, size_as_written, told, trail_labels
+from dnnlang.graph.scope import ArgumentEntry, line_of
 from dnnlang.graph.solver import Equation, Solver
 from dnnlang.primitives.values import Builder, Value
 from dnnlang.scalar.expression import Expr, apply, variable
-from dnnlang.sizes import Size
+from dnnlang.sizes import Polynomial, Size, symbols
+from dnnlang.source import Span
+from dnnlang.syntax.tree import Name, Number
 
 if TYPE_CHECKING:
     from dnnlang.graph.draft import Draft
@@ -65,7 +68,10 @@ def _equation(draft: Draft, position: int, solver: Solver, scope: Scope) -> Equa
         return _unequal(draft, position, left, right, solver, scope)
 
     reason = f"`{draft.kind.name}` on line {draft.span.line} needs inputs of equal size"
-    return Equation(first.units, other.units, draft.span, reason, conflict)
+    fixed = [node for node in (first, other) if isinstance(solver.resolve(node.units or 0), int)]
+    if len(fixed) == 1:
+        reason += f", and {told(fixed[0], solver)}"
+    return Equation(first.units, other.units, draft.span, reason, conflict, (first.origin, other.origin))
 
 
 def _unequal(draft: Draft, position: int, left: Size, right: Size, solver: Solver, scope: Scope) -> Diagnostic:
@@ -79,7 +85,11 @@ def _unequal(draft: Draft, position: int, left: Size, right: Size, solver: Solve
         *trail_labels(solver, [first.units, other.units]),
     ]
     notes = [f"{first.size_name()} = {left}, {other.size_name()} = {right}"]
-    notes.extend(param_notes([first.origin, other.origin]))
+    if isinstance(left, Polynomial) or isinstance(right, Polynomial):
+        names = sorted(symbols(left) | symbols(right))
+        are = "is a size" if len(names) == 1 else "are sizes"
+        notes.append(f"{', '.join(names)} {are}, at least 1, so the two are never equal")
+    notes.extend(param_notes([first.origin, other.origin], solver, [first.units, other.units]))
     return UNEQUAL_INPUTS.at(
         draft.span,
         f"`{kind}` needs inputs of equal size, but these have {left} and {right} units",
@@ -93,10 +103,46 @@ def _advice(draft: Draft, position: int, solver: Solver, scope: Scope) -> str:
     first, other = draft.inputs[0], draft.inputs[position]
     assert first.units is not None
     size = size_as_written(first.units, first.origin, solver, scope)
+    handed = _handed(other)
+    if handed is not None and draft.within is not None:
+        hand = f"hand over `{size}` on {line_of(handed)}"
+        if first.within is draft.within:
+            return f"{hand}, or put a layer between them in the body"
+        return f"{hand}, or put `layer {solver.resolve(other.units or 0)}` above that line"
+    near = _off_by_a_little(first, other, solver)
     if other.alias is None:
-        source = "" if draft.places[position].text in ("_", draft.kind.name) else f" from {draft.places[position].text}"
-        return f"put a layer between them: `layer {size}{source}` just before the `{draft.kind.name}`, and join that"
+        place = draft.places[position].text
+        between = f"put a layer between them: `layer {size}` just before the `{draft.kind.name}`"
+        if place not in ("_", draft.kind.name):
+            between = f"put a layer between them: `layer {size} from {place}` just before the `{draft.kind.name}`, "
+            between += f"which then takes in `_` in place of `{place}`"
+        return f"{near}, or {between}" if near else between
     number = 2
     while scope.find(f"{other.alias}{number}") is not None:
         number += 1
-    return f"put a layer between them: `layer {size} from {other.alias} as {other.alias}{number}`"
+    between = f"put a layer between them: `layer {size} from {other.alias} as {other.alias}{number}`"
+    return f"{near}, or {between}" if near else between
+
+
+def _handed(node: Draft) -> Span | None:
+    """The use of a block that its size comes from, as it was handed over."""
+    origin = node.origin
+    while isinstance(origin, SameAs):
+        origin = origin.node.origin
+    if not isinstance(origin, Written) or not isinstance(origin.expression, Name):
+        return None
+    entry = origin.scope.find(origin.expression.id)
+    return entry.use if isinstance(entry, ArgumentEntry) else None
+
+
+def _off_by_a_little(first: Draft, other: Draft, solver: Solver) -> str | None:
+    """`write 16 in place of 15 on line 2`, where two numbers in the program nearly agree."""
+    units, origin = solver.resolve(first.units or 0), other.origin
+    while isinstance(origin, SameAs):
+        origin = origin.node.origin
+    if not isinstance(origin, Written) or not isinstance(origin.expression, Number) or not isinstance(units, int):
+        return None
+    written = solver.resolve(other.units or 0)
+    if not isinstance(written, int) or abs(written - units) * 10 > units:
+        return None
+    return f"write {units} in place of {written} on {line_of(origin.statement)}"

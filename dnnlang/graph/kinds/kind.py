@@ -10,6 +10,7 @@ from dnnlang.diagnostics import Diagnostics
 from dnnlang.errors import InternalError
 from dnnlang.graph.architecture import Node, Parameter, Statistic
 from dnnlang.graph.definitions import Library
+from dnnlang.graph.equalities import Equality, reduced
 from dnnlang.graph.given import Slot
 from dnnlang.graph.reader import Reader
 from dnnlang.graph.scope import Scope
@@ -49,6 +50,7 @@ class Making:
     library: Library
     parameters: dict[str, Parameter] = field(default_factory=dict)
     statistics: dict[str, Statistic] = field(default_factory=dict)
+    equal: tuple[Equality, ...] = ()
     _inits: dict[str | None, Initializer] = field(default_factory=dict)
     _linear: Activation | None = None
 
@@ -72,7 +74,7 @@ class Making:
     def size(self, size: Size | None) -> Size:
         if size is None:
             raise ValueError("a failed node is never finished")
-        return size if isinstance(size, int) else self.solver.resolve(size)
+        return size if isinstance(size, int) else reduced(self.solver.resolve(size), self.equal)
 
 
 class NodeKind:
@@ -80,8 +82,14 @@ class NodeKind:
 
     name: str
     sentence: str
+    notes: ClassVar[str] = ""
+    """Conventions that its documentation states after the sentence."""
     operands: ClassVar[tuple[Slot[Any], ...]] = ()
     keys: ClassVar[tuple[Slot[Any], ...]] = ()
+    letters: ClassVar[tuple[str, ...]] = ()
+    """What `tensors` has and can be differentiated by: `gamma` and `dgamma`."""
+    measured: ClassVar[tuple[str, ...]] = ()
+    """What `tensors` has besides: statistics."""
     least: ClassVar[int] = 1
     """The fewest inputs it takes."""
     most: ClassVar[int | None] = 1

@@ -66,6 +66,7 @@ class Layer(NodeKind):
     sentence = "A dense layer: A[l] = g(W[l] A[l-1] + b[l])."
     operands = (SIZE, ACTIVATION)
     keys = (INIT, BIAS, L2, TRAINABLE, SHARE, TIE)
+    letters = ("W", "b", "Z", "A")
 
     def shape(self, draft: Draft, shaping: Shaping) -> Size | None:
         units = self.units_alone(draft, shaping)
@@ -190,6 +191,16 @@ def _bias(draft: Draft) -> Draft | None:
     while (shared := draft.given.get(SHARE)) is not None:
         draft = shared
     return None if draft.given.has(BIAS) else draft
+
+
+def owns_weights(draft: Draft) -> bool:
+    """Is its W its own, and not that of another layer?"""
+    return _weights(draft)[0] is draft
+
+
+def owns_bias(draft: Draft) -> bool:
+    """Has it a b of its own?"""
+    return _bias(draft) is draft
 
 
 def _add_weights(draft: Draft, making: Making) -> None:

@@ -37,6 +37,7 @@ class Layernorm(Normalized):
         "Brings the units of each sample to mean 0 and variance 1, then scales each unit by gamma and shifts it by "
         "beta, which are trained."
     )
+    notes = "The variance is biased: the sum over the k units is divided by k, as in PyTorch."
     keys = (EPSILON,)
 
     def detail(self, draft: Draft, making: Making) -> NormalizedDetail:

@@ -51,6 +51,8 @@ class NormalizedDetail:
 class Normalized(NodeKind):
     """One input, whose entries become (A - mu) / sqrt(var + epsilon); then scaled by gamma and shifted by beta."""
 
+    letters = ("gamma", "beta", "mu", "var")
+
     def shape(self, draft: Draft, shaping: Shaping) -> Size | None:
         draft.origin = SameAs(draft.inputs[0], draft.span)
         return draft.inputs[0].units

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnnlang.diagnostics import Diagnostic, Label, rule
 from dnnlang.graph.kinds.kind import Shaping
-from dnnlang.graph.origin import told, trail_labels
+from dnnlang.graph.origin import param_notes, told, trail_labels
 from dnnlang.graph.reader import Reader, text_of
 from dnnlang.graph.solver import Equation, Solver, impossible
 from dnnlang.sizes import Size, subtract
@@ -50,6 +50,8 @@ def tie_target(expression: Expression, reader: Reader) -> Draft | None:
     """The layer that `tie=transpose(…)` names."""
     if not isinstance(expression, Call) or expression.callee.id != "transpose":
         layer = text_of(expression) if isinstance(expression, Name | Index) else "LAYER"
+        if isinstance(expression, Call) and len(expression.arguments) == 1:
+            layer = text_of(expression.arguments[0])
         reader.refuse(expression, "`tie` takes the transpose of another layer's W", f"write `tie=transpose({layer})`")
         return None
     if len(expression.arguments) != 1 or expression.keywords:
@@ -66,9 +68,9 @@ def _layer(expression: Expression, reader: Reader, form: str) -> Draft | None:
     if node is None or node.kind.name == "layer":
         return node
     if node.kind.name:
-        reader.refuse(
-            expression, f"`{text_of(expression)}` is no `layer`: only layers have a W to use again", "name a layer"
-        )
+        layers = [d.alias or f"layer[{d.number}]" for d in reader.nodes.drafts if d.kind.name == "layer"]
+        advice = f"name a layer, such as `{layers[-1]}`" if layers else "name a layer that stands above"
+        reader.refuse(expression, f"`{text_of(expression)}` is no `layer`: only layers have a W to use again", advice)
     return None
 
 
@@ -96,18 +98,24 @@ def equations(draft: Draft, other: Draft, units: Size, shaping: Shaping, *, tran
         return SHARED_SHAPE.at(
             span,
             f"this layer needs a W of shape {needed}, but " + (found if transposed else f"{matrix} has shape {shape}"),
-            labels=[
-                *_ends(sources[0], sources[2], solver),
-                *_ends(sources[1], sources[3], solver),
-                *trail_labels(solver, [units, fan_in, rows, columns]),
+            labels=dict.fromkeys(
+                [
+                    *_ends(sources[0], sources[2], solver),
+                    *_ends(sources[1], sources[3], solver),
+                    *trail_labels(solver, [units, fan_in, rows, columns]),
+                ]
+            ),
+            notes=[
+                f"{matrix} has shape {shape}" + (", its transpose the other way round" if transposed else ""),
+                *param_notes([node.origin for _, node in sources], solver, [units, fan_in, rows, columns]),
             ],
-            notes=[f"{matrix} has shape {shape}" + (", its transpose the other way round" if transposed else "")],
             help=_advice(resolve(units), resolve(fan_in), resolve(rows), resolve(columns)),
         )
 
     why = f"`{use}` on line {draft.span.line} uses W[{other.alias or other.number}]"
-    yield Equation(units, rows, span, why, conflict)
-    yield Equation(fan_in, columns, span, why, conflict)
+    origins = (draft.origin, draft.inputs[0].origin, other.origin, other.inputs[0].origin)
+    yield Equation(units, rows, span, why, conflict, origins)
+    yield Equation(fan_in, columns, span, why, conflict, origins)
 
 
 def _ends(one: tuple[Size, Draft], other: tuple[Size, Draft], solver: Solver) -> Iterator[Label]:

@@ -53,6 +53,14 @@ class Standardize(NodeKind):
         "before training, and stored with the model."
     )
 
+    notes = (
+        "The deviation is biased: Σ (A - mean)² over the m training samples is divided by m, and the root taken. "
+        "What is held out for validation is not looked at. A unit that is the same in all training samples is "
+        "divided by 1. Nothing that is trained may stand before it. `network.fit` and `dnnc train` fit it before "
+        "they train; with `step`, call `network.standardize(X)` first."
+    )
+    measured = ("mean", "deviation")
+
     def shape(self, draft: Draft, shaping: Shaping) -> Size | None:
         draft.origin = SameAs(draft.inputs[0], draft.span)
         trained = _trained_above(draft, shaping.untrained)
@@ -68,7 +76,7 @@ class Standardize(NodeKind):
         return StandardizeDetail(mean, deviation)
 
     def tensors(self, draft: Draft) -> Mapping[str, tuple[Size, Size]]:
-        return {} if draft.units is None else dict.fromkeys(("mean", "deviation"), (draft.units, 1))
+        return {} if draft.units is None else dict.fromkeys(self.measured, (draft.units, 1))
 
     def lower(self, node: Node, build: Builder) -> Value:
         detail = node.detail

@@ -1,0 +1,3 @@
+import dnnlang
+
+dnnlang.compile('import "blocks.dnn"; input 3; layer 1 sigmoid')

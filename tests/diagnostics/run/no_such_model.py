@@ -1,0 +1,3 @@
+import dnnlang
+
+dnnlang.load("model.safetensors")

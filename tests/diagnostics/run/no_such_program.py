@@ -1,0 +1,3 @@
+import dnnlang
+
+dnnlang.compile_file("houses.dnn")

@@ -1,0 +1,3 @@
+import dnnlang
+
+dnnlang.compile("input 3; layer 1 sigmoid").load(dtype="float16")

@@ -1,0 +1,3 @@
+import dnnlang
+
+dnnlang.compile("layer 1 sigmoid", optimize=3)

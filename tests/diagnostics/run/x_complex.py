@@ -1,0 +1,6 @@
+import numpy as np
+
+import dnnlang
+
+network = dnnlang.compile("input 3; layer 5 relu; layer 1 sigmoid").load()
+network.forward(np.zeros((3, 10), dtype=complex))
