@@ -12,7 +12,8 @@ from dnnlang.diagnostics.allow import silence
 from dnnlang.graph.advice import advise
 from dnnlang.graph.amount import MAX_NODES, Amount
 from dnnlang.graph.architecture import Architecture, Requirement
-from dnnlang.graph.blocks import check_blocks, uses
+from dnnlang.graph.blocks import EMPTY_BODY, check_blocks, uses
+from dnnlang.graph.consequences import without_consequences
 from dnnlang.graph.definitions import Library
 from dnnlang.graph.draft import Draft
 from dnnlang.graph.elaborate import UNKNOWN_KIND, WRONG_INPUTS, Elaboration
@@ -31,7 +32,7 @@ from dnnlang.graph.kinds.elementwise import UNEQUAL_INPUTS
 from dnnlang.graph.kinds.sharing import SHARED_SHAPE
 from dnnlang.graph.located import Located
 from dnnlang.graph.losses import AMBIGUOUS_LOSS, LossDraft, read_losses, read_outputs
-from dnnlang.graph.nodetable import NO_NODE_ABOVE, NODE_BELOW
+from dnnlang.graph.nodetable import NO_NODE_ABOVE, NODE_BELOW, UNKNOWN_NODE
 from dnnlang.graph.params import Number, bind, evaluate_params, override_conflict, read_sizes
 from dnnlang.graph.reader import Reader
 from dnnlang.graph.scope import BlockEntry, DimEntry, Scope, declare
@@ -69,6 +70,7 @@ EMPTY = rule(
 
 GLOBAL: Final[tuple[Rule, ...]] = (
     EMPTY,
+    EMPTY_BODY,
     NO_NODE_ABOVE,
     NODE_BELOW,
     WRONG_INPUTS,
@@ -106,6 +108,7 @@ def build(
     sources = (tree.source, *tree.imports.values())
     if tree.complete:
         architecture = _Build(tree, Located(found), params or {}, sizes or {}).run()
+        without_consequences(found.found, tree)
         silence(found, sources, finished=architecture is not None)
         return architecture
     own = Diagnostics()
@@ -113,6 +116,7 @@ def build(
     for diagnostic in own.found:
         if diagnostic.rule not in GLOBAL and not _is_lost(diagnostic, tree.lost):
             found.add(diagnostic)
+    without_consequences(found.found, tree)
     silence(found, sources, finished=False)
     return None
 
@@ -121,7 +125,12 @@ def _is_lost(diagnostic: Diagnostic, lost: frozenset[str]) -> bool:
     """Is the name that it misses in a statement that was left out?"""
     if diagnostic.rule is UNKNOWN_KIND and diagnostic.span is not None and diagnostic.span.text in SETTING_KEYS:
         return True  # the `{` after `train` is missing
-    return diagnostic.span is None or diagnostic.span.text in lost
+    if diagnostic.rule is UNKNOWN_NODE and diagnostic.span is not None and "[" in diagnostic.span.text:
+        return True  # numbers of nodes are other than were meant
+    if diagnostic.span is None:
+        return True
+    text = diagnostic.span.text
+    return text in lost or (len(text) > 2 and any(word.startswith(text) for word in lost))  # `f(z)` mistyped as `fz)`
 
 
 @dataclass(slots=True)

@@ -171,7 +171,7 @@ def _not_a_node(name: Name, scope: Scope, table: NodeTable) -> Diagnostic:
     inside = next((d for d in table.drafts[-_MOST_SEARCHED:] if d.alias == name.id and d.within is not None), None)
     if inside is not None and inside.within is not None:
         return _local(name, inside, inside.within)
-    advice = f"write `as {name.id}` at the end of the line of the node that you mean"
+    advice = f"write `as {name.id}` behind the node that you mean, above this one"
     if nodes_above(scope):
         advice = f"there {'are' if len(nodes_above(scope)) > 1 else 'is'} {_named(scope)}; or {advice}"
     return UNKNOWN_NODE.at(name.span, f"there is no node `{name.id}`", help=advice)

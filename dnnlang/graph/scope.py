@@ -211,7 +211,7 @@ def is_reserved(name: Name, found: Diagnostics) -> bool:
         RESERVED_NAME.at(
             name.span,
             f"`{name.id}` cannot be declared: it is {meaning}, in every program",
-            help="choose another name",
+            help="choose another name" if name.id != "X" else "leave the name out, or choose another one",
         )
     )
     return True

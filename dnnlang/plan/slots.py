@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import replace
+from heapq import heappop, heappush
 
 from dnnlang.plan.ir import IN_SLOTS, Instruction, Plan, Slot
 from dnnlang.plan.liveness import last_uses
@@ -57,27 +58,33 @@ class _Pool:
 
     def __init__(self) -> None:
         self.slots: list[tuple[Size, bool]] = []
-        self._constant: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+        self._rows: dict[bool, list[int]] = {False: [], True: []}  # of free slots, each number of rows once, in order
+        self._constant: dict[tuple[bool, int], list[int]] = {}  # heaps of free slots by their number of rows
         self._symbolic: dict[bool, list[int]] = {False: [], True: []}
 
     def take(self, rows: Size, *, per_sample: bool) -> int:
         """A free slot of at least `rows` rows: the smallest, else the largest enlarged, else a new one."""
         if not isinstance(rows, int):
             return self._take_symbolic(rows, per_sample)
-        free = self._constant[per_sample]
-        if not free:
+        there = self._rows[per_sample]
+        if not there:
             return self._new(rows, per_sample)
-        at = bisect_left(free, (rows, 0))
-        if at < len(free):
-            return free.pop(at)[1]
-        _, number = free.pop()
-        self.slots[number - 1] = (rows, per_sample)
+        at = min(bisect_left(there, rows), len(there) - 1)
+        free = self._constant[per_sample, there[at]]
+        number = heappop(free)
+        if there[at] < rows:
+            self.slots[number - 1] = (rows, per_sample)
+        if not free:
+            del there[at]
         return number
 
     def give_back(self, number: int) -> None:
         rows, per_sample = self.slots[number - 1]
         if isinstance(rows, int):
-            insort(self._constant[per_sample], (rows, number))
+            free = self._constant.setdefault((per_sample, rows), [])
+            if not free:
+                insort(self._rows[per_sample], rows)
+            heappush(free, number)
         else:
             self._symbolic[per_sample].append(number)
 

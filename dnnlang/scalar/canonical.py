@@ -238,7 +238,9 @@ class Canon:
                     continue
                 size = of_generator(x)
                 ((absolute, _),) = self.other("abs", size).numerator.items()
-                monomial = monomial_product(monomial_product(monomial, ((g, Fraction(-1)), (x, Fraction(-1)))), absolute)
+                monomial = monomial_product(
+                    monomial_product(monomial, ((g, Fraction(-1)), (x, Fraction(-1)))), absolute
+                )
                 break
             numerator = poly_sum(numerator, {monomial: c})
         return reduced(numerator, q.denominator)

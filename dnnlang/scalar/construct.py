@@ -91,8 +91,8 @@ def _branches(e: Expr) -> tuple[Expr | None, Expr, Expr]:
         condition, x, y = e.args
         return condition, x, y
     if e.op == "negate":
-        condition, x, y = _branches(e.args[0])
-        return condition, negative(x), negative(y)
+        of, x, y = _branches(e.args[0])
+        return of, negative(x), negative(y)
     if e.op == "multiply" and e.args[0].op == "constant" and e.args[1].op in COMPARISONS:
         return e.args[1], e.args[0], ZERO
     return (e if e.op in COMPARISONS else None), ONE, ZERO

@@ -112,9 +112,7 @@ def joint(loss: Loss, activation: Activation | None) -> Joint:
     domain = _output_domain(value)
     canon = Canon(loss.given)
     composite = put(loss.value, {"a": value})
-    chosen_value = choose(
-        _forms(loss.value, composite, canon, domain), _needs_z, domain
-    )
+    chosen_value = choose(_forms(loss.value, composite, canon, domain), _needs_z, domain)
     upstream = _best(canon, vjp(loss.value, "a", ONE), domain)
     gradient = vjp(composite, "z", ONE)
     candidates = [

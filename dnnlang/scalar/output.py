@@ -191,7 +191,7 @@ def _solve_odd(canon: Canon, activation: Quotient, own: list[Generator]) -> _Sol
 
 
 def _all_positive(q: Quotient) -> bool:
-    coefficients = [c for c in q.numerator.values()] + [c for f in q.denominator for _, c in f]
+    coefficients = list(q.numerator.values()) + [c for f in q.denominator for _, c in f]
     return all(c > 0 for c in coefficients)
 
 

@@ -286,7 +286,7 @@ def _exponent(g: Generator) -> Expr:
     return _term(g.inside, Fraction(1), {}, {})
 
 
-def _exponent_of(m: Monomial, scale: Fraction = Fraction(1)) -> Expr:  # noqa: B008 - immutable
+def _exponent_of(m: Monomial, scale: Fraction = Fraction(1)) -> Expr:
     """scale · x of M = exp(x)."""
     return _sum([times(constant(p * scale), _exponent(g)) for g, p in m])
 

@@ -142,6 +142,10 @@ class Report:
             return []
         if acceptable <= {"NAME", "CALLEE"}:
             self._reserved.add(word)
+        if failure.token.type == "AS" and any(token.type == "AS" for token in failure.tokens):
+            span = Span(self._source, failure.token.start, failure.token.end)
+            message = "a second `as`: one statement has one name"
+            return [rules.MISFIT.at(span, message, help="take one of the names out")]
         advice = "take another name"
         if "END" in acceptable:
             advice = "take another name; if a new statement begins here, begin a new line"

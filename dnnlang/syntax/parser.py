@@ -15,6 +15,7 @@ from dnnlang.source import SourceFile, Span
 from dnnlang.syntax import rules
 from dnnlang.syntax.actions import Actions
 from dnnlang.syntax.automaton import Failure, Rule, Run, Tables
+from dnnlang.syntax.consequences import without_consequences
 from dnnlang.syntax.errors import Messages, Report
 from dnnlang.syntax.files import grammar_text
 from dnnlang.syntax.foreign import foreign
@@ -61,6 +62,7 @@ def _parse(source: SourceFile, text: str, mistakes: list[Diagnostic]) -> Tree:
         lost.update(t.text for t in (*failure.tokens, *failure.skipped) if t.type in ("NAME", "CALLEE"))
 
     statements = Run(_tables(), tokens, actions).result(failed)
+    without_consequences(mistakes, lost)
     complete = not any(d.severity == "error" for d in mistakes)
     return Tree(source, statements, complete, frozenset(lost))
 

@@ -7,17 +7,18 @@ import pytest
 
 import dnnlang
 
+TWO_DIMS = "dim d\ndim k\ninput 2*d as x\nlayer 3*k + 1 from x as y\n"
+
 PROGRAMS = {
-    "two dims": ("dim d\ndim k\ninput 2*d as x\nlayer 3*k + 1 from x\nadd from x, _\nlayer 1", {"d": 2, "k": 1}),
+    "two dims": (TWO_DIMS + "add from x, y\nlayer 1", {"d": 2, "k": 1}),
     "a quotient": ("input 3\ndim d\nlayer d // 2 relu as h\nlayer 4 as g\nadd from h, g\nlayer 1", {"d": 9}),
     "a multiple": (
-        "dim d\ndim k\ninput 4*d as x\nlayer 6*k + 2 from x as y\nlayer 2*d from y as z\nlayer 3*k + 1 from z\n"
-        "add from z, _\nadd from x, y\nlayer 1",
+        TWO_DIMS + "layer 4*d from x as z\nlayer 6*k + 2 from z as w\nadd from x, y\nadd from z, w\nlayer 1",
         {"d": 2, "k": 1},
     ),
     "a sum": (
-        "dim d\ndim k\ninput 2*d as x\nlayer 3*k + 1 from x as y\nadd from x, y\nlayer k from x as s\n"
-        "concat from s, x as one\nconcat from s, y as two\nadd from one, two\nlayer 1",
+        TWO_DIMS + "add from x, y\nlayer k from x as s\nconcat from s, x as one\nconcat from s, y as two\n"
+        "add from one, two\nlayer 1",
         {"d": 2, "k": 1},
     ),
 }

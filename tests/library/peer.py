@@ -104,29 +104,29 @@ def compute() -> dict[str, Any]:
 
 def _function(name: str) -> Callable[[Any], Any]:
     import torch
-    import torch.nn.functional as F
+    from torch.nn import functional
 
     functions: dict[str, Callable[[Any], Any]] = {
         "linear": lambda z: z * 1,
-        "relu": F.relu,
-        "leaky_relu": F.leaky_relu,
-        "elu": F.elu,
-        "selu": F.selu,
-        "celu": F.celu,
-        "gelu": F.gelu,
-        "gelu_tanh": lambda z: F.gelu(z, approximate="tanh"),
-        "silu": F.silu,
+        "relu": functional.relu,
+        "leaky_relu": functional.leaky_relu,
+        "elu": functional.elu,
+        "selu": functional.selu,
+        "celu": functional.celu,
+        "gelu": functional.gelu,
+        "gelu_tanh": lambda z: functional.gelu(z, approximate="tanh"),
+        "silu": functional.silu,
         "swish": lambda z: z * torch.sigmoid(z),
-        "mish": F.mish,
-        "softplus": F.softplus,
-        "softsign": F.softsign,
+        "mish": functional.mish,
+        "softplus": functional.softplus,
+        "softsign": functional.softsign,
         "sigmoid": torch.sigmoid,
-        "hard_sigmoid": F.hardsigmoid,
-        "hard_swish": F.hardswish,
+        "hard_sigmoid": functional.hardsigmoid,
+        "hard_swish": functional.hardswish,
         "tanh": torch.tanh,
-        "hard_tanh": F.hardtanh,
-        "softmax": lambda z: F.softmax(z, dim=0),
-        "log_softmax": lambda z: F.log_softmax(z, dim=0),
+        "hard_tanh": functional.hardtanh,
+        "softmax": lambda z: functional.softmax(z, dim=0),
+        "log_softmax": lambda z: functional.log_softmax(z, dim=0),
         "sin": torch.sin,
         "exp": torch.exp,
     }
@@ -145,14 +145,16 @@ def _slopes(name: str, dtype: str) -> list[float]:
 def _from_logits(dtype: str) -> dict[str, list[float]]:
     """The cross entropies of a sweep of pre-activations z, with targets of 0, 1 and 1/4 (for softmax: of z and 0)."""
     import torch
-    import torch.nn.functional as F
+    from torch.nn import functional
 
     z = torch.tensor([v for v in sweep() if abs(v) < 1e30], dtype=getattr(torch, dtype))
     found = {}
     for y in LOGIT_TARGETS:
-        found[f"sigmoid {y}"] = F.binary_cross_entropy_with_logits(z, torch.full_like(z, y), reduction="none").tolist()
+        found[f"sigmoid {y}"] = functional.binary_cross_entropy_with_logits(
+            z, torch.full_like(z, y), reduction="none"
+        ).tolist()
         pair = torch.stack([z, torch.zeros_like(z)])
-        log_a = F.log_softmax(pair, dim=0)
+        log_a = functional.log_softmax(pair, dim=0)
         found[f"softmax {y}"] = (-(y * log_a[0] + (1 - y) * log_a[1])).tolist()
     return found
 
@@ -170,18 +172,18 @@ def _activation(name: str) -> dict[str, Any]:
 def _loss(name: str) -> dict[str, Any]:
     """The loss of each sample, and its gradient with respect to the output."""
     import torch
-    import torch.nn.functional as F
+    from torch.nn import functional
 
     functions: dict[str, Callable[[Any, Any], Any]] = {
-        "binary_cross_entropy": lambda a, y: F.binary_cross_entropy(a, y, reduction="none").sum(0),
+        "binary_cross_entropy": lambda a, y: functional.binary_cross_entropy(a, y, reduction="none").sum(0),
         "cross_entropy": lambda a, y: -(y * a.log()).sum(0),  # torch's takes logits
-        "mse": lambda a, y: F.mse_loss(a, y, reduction="none").mean(0),
-        "mae": lambda a, y: F.l1_loss(a, y, reduction="none").mean(0),
-        "huber": lambda a, y: F.huber_loss(a, y, reduction="none").mean(0),
+        "mse": lambda a, y: functional.mse_loss(a, y, reduction="none").mean(0),
+        "mae": lambda a, y: functional.l1_loss(a, y, reduction="none").mean(0),
+        "huber": lambda a, y: functional.huber_loss(a, y, reduction="none").mean(0),
         "log_cosh": lambda a, y: torch.log(torch.cosh(a - y)).mean(0),
         "hinge": lambda a, y: torch.clamp(1 - y * a, min=0).sum(0),
-        "poisson": lambda a, y: F.poisson_nll_loss(a, y, log_input=False, eps=0, reduction="none").sum(0),
-        "kl_divergence": lambda a, y: F.kl_div(a.log(), y, reduction="none").sum(0),
+        "poisson": lambda a, y: functional.poisson_nll_loss(a, y, log_input=False, eps=0, reduction="none").sum(0),
+        "kl_divergence": lambda a, y: functional.kl_div(a.log(), y, reduction="none").sum(0),
     }
     of, targets = LOSSES[name]
     a = torch.tensor(outputs(of), dtype=torch.float64, requires_grad=True)

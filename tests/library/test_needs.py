@@ -14,11 +14,11 @@ from dnnlang.syntax.parser import parse
 
 NEEDS = {
     "linear": set(),
-    **dict.fromkeys("relu leaky_relu sigmoid tanh softsign exp softmax log_softmax".split(), {"a"}),
+    **{name: {"a"} for name in "relu leaky_relu sigmoid tanh softsign exp softmax log_softmax".split()},
     # From A alone the slope of elu at z = -20 would be lost: 1 + A is 0 in float32.
-    **dict.fromkeys("elu selu celu".split(), {"z"}),
-    **dict.fromkeys("gelu gelu_tanh silu swish mish softplus hard_swish sin".split(), {"z"}),
-    **dict.fromkeys("hard_sigmoid hard_tanh".split(), {"z"}),
+    **{name: {"z"} for name in "elu selu celu".split()},
+    **{name: {"z"} for name in "gelu gelu_tanh silu swish mish softplus hard_swish sin".split()},
+    **{name: {"z"} for name in "hard_sigmoid hard_tanh".split()},
 }
 
 

@@ -108,10 +108,13 @@ def test_every_operation_has_a_derivative_an_evaluation_and_bounds():
         assert bounds(e, {"x": Interval(0.25, 0.75)}).safe, op
 
 
+_TWO_OPERANDS = set("add multiply divide power maximum minimum less less_equal equal not_equal logistic_loss".split())
+
+
 def _example(op: str) -> Expr:
     if op == "where":
         return apply(op, apply("less", X, constant(1)), X, ONE)
-    two = op in {"add", "multiply", "divide", "power", "maximum", "minimum", "less", "less_equal", "equal", "not_equal", "logistic_loss"}
+    two = op in _TWO_OPERANDS
     return apply(op, X, constant(2)) if two else apply(op, X)
 
 
@@ -147,3 +150,9 @@ def test_expressions_are_shared_and_deep_ones_are_walked_without_recursion():
     assert len(topological(e)) == 20_001
     assert put(e, {"x": Z}) is not e
     assert vjp(e, "x", ONE).per_unit
+
+
+def test_two_choices_by_one_condition_are_one():
+    below = apply("less", X, ZERO)
+    slope = plus(apply("where", below, ZERO, constant(3)), times(constant(-2), below))
+    assert slope is apply("where", below, constant(-2), constant(3))

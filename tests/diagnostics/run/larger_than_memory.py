@@ -1,3 +1,3 @@
 import dnnlang
 
-dnnlang.compile("input 400_000; layer 400_000 relu; layer 1 sigmoid").load()
+dnnlang.compile("input 500_000; layer 500_000 relu; layer 1 sigmoid").load()
