@@ -11,8 +11,10 @@ import importlib.util
 import json
 import math
 
+import mpmath
 import numpy as np
 import pytest
+from mpmath import mp, mpf
 
 import dnnlang
 from dnnlang.diagnostics import Diagnostics
@@ -21,11 +23,7 @@ from dnnlang.scalar.construct import ONE
 from dnnlang.scalar.derivative import vjp
 from dnnlang.scalar.expression import Expr
 from tests.library import peer
-
-mpmath = pytest.importorskip("mpmath")
-from mpmath import mp, mpf  # noqa: E402
-
-from tests.library.precise import precise  # noqa: E402
+from tests.library.precise import precise
 
 ULPS = 16
 SWEEP = peer.sweep()
