@@ -63,12 +63,16 @@ def went_wrong(network: Network, step: int, J: float, X: Data, *, what: str = "l
         message += f"; the first value that went wrong is {culprit}"
     else:
         message += f", although every A[l] is finite: it overflows in the {what} itself"
+        use = network.program.architecture.losses[0]
+        span = use.span if use.span is not None else network.program.architecture.nodes[use.node].span
     settings = network.program.architecture.settings
     rate = float(settings.learning_rate)
     advice = [f"lower `learning_rate` (it is {rate:g})"]
     if settings.clip_norm is None:
         advice.append("set `clip_norm 1`")
     advice.append("scale the inputs to about -1 … 1")
+    if step == 1:  # nothing was trained yet, so nothing in training is to blame
+        advice = ["scale the inputs to about -1 … 1", "choose an activation that grows less"]
     return NumericError(NOT_FINITE.at(span, message, help=", or ".join(advice)))
 
 
