@@ -213,11 +213,12 @@ class Library:
         value = self._formula(statement, found)
         if value is None:
             return None
-        stated = self._stated_derivative(statement, options, put(value, options), found)
+        value = put(value, options)
+        stated = self._stated_derivative(statement, options, value, found)
         if stated is None and statement.derivative is not None:
             return None
         keys = {k.key.id: k.value.id for k in statement.keys if isinstance(k.value, Name)}
-        return Activation(label, put(value, options), keys.get("init"), keys.get("loss"), statement.span, stated)
+        return Activation(label, value, keys.get("init"), keys.get("loss"), statement.span, stated)
 
     def loss(self, use: Name | Call, numbers: Numbers, found: Diagnostics) -> Loss | None:
         """The loss that `use` names, with its options; summed over the units unless it reduces itself."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dnnlang.errors import InternalError
-from dnnlang.primitives.primitive import Contribution, Shape, Wanted
-from dnnlang.primitives.values import Value
+from dnnlang.primitives.ends import WithoutInputs
+from dnnlang.primitives.primitive import Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Zeros:
+class Zeros(WithoutInputs):
     """A value of the shape `like` whose entries are all 0."""
 
     like: Shape
@@ -19,21 +18,6 @@ class Zeros:
     @property
     def operation(self) -> str:
         return "zeros"
-
-    def shape(self, inputs: Sequence[Shape]) -> Shape:
-        return self.like
-
-    def derivative(
-        self, inputs: Sequence[Value], output: Value, upstream: Value, wanted: Wanted
-    ) -> Iterator[Contribution]:
-        """None: it is constant."""
-        return iter(())
-
-    def overwritable(self, count: int) -> Sequence[int]:
-        return ()
-
-    def accumulating(self) -> Zeros:
-        raise InternalError("zeros are never accumulated")
 
     def formula(self, inputs: Sequence[str], units: str = "n") -> str:
         return "0"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from dnnlang.errors import InternalError
-from dnnlang.primitives.primitive import Contribution, Shape, Wanted
-from dnnlang.primitives.values import Value
+from dnnlang.primitives.ends import AfterGradients
+from dnnlang.primitives.primitive import Shape
 from dnnlang.scalar.text import number
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class Running(AfterGradients):
     """running = momentum · running + (1 - momentum) · new. Inputs: running, new. The output overwrites the first.
 
     With `unbiased` new is a variance over the m samples of the batch, and m/(m - 1) times it is what is averaged:
@@ -31,17 +31,6 @@ class Running:
         if inputs[0] != inputs[1]:
             raise InternalError(f"a running average of {inputs[1]} in {inputs[0]}")
         return inputs[0]
-
-    def derivative(
-        self, inputs: Sequence[Value], output: Value, upstream: Value, wanted: Wanted
-    ) -> Iterator[Contribution]:
-        raise InternalError("nothing is differentiated after the gradients")
-
-    def overwritable(self, count: int) -> Sequence[int]:
-        return (0,)
-
-    def accumulating(self) -> Running:
-        raise InternalError("a running average is the gradient of nothing, so it is never accumulated")
 
     def formula(self, inputs: Sequence[str], units: str = "n") -> str:
         new = f"m/(m - 1) {inputs[1]}" if self.unbiased else inputs[1]

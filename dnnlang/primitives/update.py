@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from dnnlang.errors import InternalError
-from dnnlang.primitives.primitive import Contribution, Shape, Wanted
-from dnnlang.primitives.values import Value
+from dnnlang.primitives.ends import AfterGradients
+from dnnlang.primitives.primitive import Shape
 from dnnlang.scalar.functions import Optimizer
 from dnnlang.scalar.text import number, text
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(AfterGradients):
     """Scales all gradients together by min(1, limit / ‖all of them‖₂). Each output overwrites its input."""
 
     limit: Fraction
@@ -26,23 +26,15 @@ class Clip:
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         return inputs[0]
 
-    def derivative(
-        self, inputs: Sequence[Value], output: Value, upstream: Value, wanted: Wanted
-    ) -> Iterator[Contribution]:
-        raise InternalError("nothing is differentiated after the gradients")
-
     def overwritable(self, count: int) -> Sequence[int]:
         return range(count)
-
-    def accumulating(self) -> Clip:
-        raise InternalError("clipping is never accumulated")
 
     def formula(self, inputs: Sequence[str], units: str = "n") -> str:
         return f"min(1, {number(self.limit)} / ‖dW, db‖) (dW, db)"
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class Update(AfterGradients):
     """One step of the optimizer for one parameter.
 
     Inputs: the parameter, its gradient, then the optimizer's state in the order of `optimizer.state`.
@@ -59,17 +51,6 @@ class Update:
         if any(s != inputs[0] for s in inputs):
             raise InternalError(f"an update of {inputs[0]} by {', '.join(map(str, inputs[1:]))}")
         return inputs[0]
-
-    def derivative(
-        self, inputs: Sequence[Value], output: Value, upstream: Value, wanted: Wanted
-    ) -> Iterator[Contribution]:
-        raise InternalError("nothing is differentiated after the gradients")
-
-    def overwritable(self, count: int) -> Sequence[int]:
-        return (0,)
-
-    def accumulating(self) -> Update:
-        raise InternalError("an update is never accumulated")
 
     def formula(self, inputs: Sequence[str], units: str = "n") -> str:
         """The last statement that assigns the parameter; `statements` has them all."""

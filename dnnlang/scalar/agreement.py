@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 from dnnlang.scalar.construct import ONE
@@ -17,6 +18,7 @@ TOLERANCE: Final = 1e-6
 """Relative; far above rounding in float64, far below any slip in a formula."""
 
 
+@lru_cache(maxsize=256)  # a net has many layers, and they share their activation
 def difference(value: Expr, stated: Expr) -> tuple[float, float, float] | None:
     """A z at which `stated` (in `z` and the output `a`) is not the slope of `value`: z, stated, derived.
 

@@ -10,7 +10,6 @@ Constants are exact (Fraction); a backend rounds them once, to its dtype.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import count
 from typing import Final
@@ -134,38 +133,10 @@ def variables(*roots: Expr) -> frozenset[str]:
     return frozenset(e.name for e in topological(*roots) if e.name is not None)
 
 
-def substitute(root: Expr, by_name: dict[str, Expr]) -> Expr:
-    """`root` with variables replaced, all at once."""
-    new: dict[Expr, Expr] = {}
-    for e in topological(root):
-        if e.name is not None and e.name in by_name:
-            new[e] = by_name[e.name]
-        elif any(new[a] is not a for a in e.args):
-            new[e] = apply(e.op, *(new[a] for a in e.args))
-        else:
-            new[e] = e
-    return new[root]
-
-
 def size(*roots: Expr) -> int:
     """How many different nodes the expressions have together."""
     return len(topological(*roots))
 
 
-def walk(root: Expr) -> Iterator[Expr]:
-    """Operands before users, each once."""
-    return iter(topological(root))
-
-
 def is_constant(e: Expr, value: int | Fraction | None = None) -> bool:
     return e.op == "constant" and (value is None or e.value == value)
-
-
-def add(terms: Iterable[Expr]) -> Expr:
-    """A plain left-to-right sum of one term or more."""
-    total: Expr | None = None
-    for term in terms:
-        total = term if total is None else apply("add", total, term)
-    if total is None:
-        return constant(0)
-    return total
