@@ -1,4 +1,7 @@
-"""The exceptions of the package: people's mistakes derive from DnnError, the compiler's own do not."""
+"""The exceptions of the package: people's mistakes derive from DnnError, the compiler's own do not.
+
+Warnings found at run time are DnnWarnings, which Python's `warnings` shows and filters.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,18 @@ class NumericError(DnnError):
 
 class UsageError(DnnError):
     """A call, an option or a path that cannot be used as given."""
+
+
+class DnnWarning(UserWarning):
+    """Something that an expert would look at before training on. `diagnostic` says what and where.
+
+    Silenced like every Python warning, `warnings.simplefilter("ignore", dnnlang.DnnWarning)`, or in the program by
+    `# dnnc: allow CODE` on its line.
+    """
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(_first_lines([diagnostic]))
 
 
 class InternalError(Exception):

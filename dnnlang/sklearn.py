@@ -22,7 +22,7 @@ from dnnlang.errors import DataError
 from dnnlang.training import data_rules as rules
 from dnnlang.training.columns import bind
 from dnnlang.training.evaluation import outputs
-from dnnlang.training.loop import Run
+from dnnlang.training.loop import Run, fit_run
 
 Array = NDArray[Any]
 
@@ -75,7 +75,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             sizes |= bound
         seed = architecture.settings.seed if self.random_state is None else int(self.random_state)
         self.network_ = program.load(backend=self.backend, dtype=self.dtype, sizes=sizes, seed=seed)
-        self.history_ = Run(self.network_, np.ascontiguousarray(X.T, self.dtype), Y).go()
+        self.history_ = fit_run(Run(self.network_, np.ascontiguousarray(X.T, self.dtype), Y))
 
     def _forward(self, X: Any) -> Array:
         """A, (n[L], m)."""

@@ -12,7 +12,7 @@ error[DNN203]: `add` needs inputs of equal size, but these have 64 and 32 units
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
@@ -22,6 +22,8 @@ from dnnlang.source import SourceFile, Span
 
 WIDEST: Final = 110
 """Columns of a source line that are shown; a longer one is cut around what is wrong."""
+_HUGE: Final = 10_000
+"""Characters of a line, such as a file that is one line, of which only what is near a mark is looked at."""
 _BEFORE: Final = 30
 """Columns shown before what is wrong, where a line is cut."""
 
@@ -126,6 +128,12 @@ def _excerpt(source: SourceFile, marks: list[_Mark], gutter: int, paint: _Paint)
 
 def _views(line: str, marks: list[_Mark]) -> Iterator[tuple[str, list[tuple[int, int, _Mark]]]]:
     """The line as shown, with (indent, length, mark) of its underlines; a long one in as many pieces as needed."""
+    if len(line) > _HUGE:
+        for mark in marks:
+            first = max(mark.start - WIDEST, 0)
+            piece = line[first : mark.start + 4 * WIDEST]
+            yield from _views(piece, [replace(mark, start=mark.start - first, end=min(mark.end - first, len(piece)))])
+        return
     shown = cells(line)
     starts = [0]
     for cell in shown:

@@ -253,8 +253,11 @@ def _wrong_count(statement: NodeStatement, block: BlockStatement) -> Diagnostic:
     many = f"{len(wanted)} operand{'s' if len(wanted) > 1 else ''}" if wanted else "no operands"
     advice = f"write `{form(block)}`"
     if len(written) <= len(wanted) + len(block.options):
-        option = block.options[len(written) - len(wanted) - 1].name.id
-        advice = f"options are given by name: `{option}={text_of(extra)}`"
+        option = block.options[len(written) - len(wanted) - 1]
+        value = text_of(extra)
+        if value in [o.name.id for o in block.options] and option.default is not None:  # the name, without a value
+            value = text_of(option.default)
+        advice = f"options are given by name: `{option.name.id}={value}`"
     return WRONG_ARGUMENTS.at(
         extra.span,
         f"`{text_of(extra)}` is one operand too many: the block `{name}` takes {many}",

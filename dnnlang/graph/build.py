@@ -114,7 +114,8 @@ def build(
     own = Diagnostics()
     _Build(tree, Located(own), params or {}, sizes or {}).run()
     for diagnostic in own.found:
-        if diagnostic.rule not in GLOBAL and not _is_lost(diagnostic, tree.lost):
+        stays = diagnostic.rule not in GLOBAL or _is_unknown_layer(diagnostic)
+        if stays and not _is_lost(diagnostic, tree.lost):
             found.add(diagnostic)
     without_consequences(found.found, tree)
     silence(found, sources, finished=False)
@@ -126,11 +127,22 @@ def _is_lost(diagnostic: Diagnostic, lost: frozenset[str]) -> bool:
     if diagnostic.rule is UNKNOWN_KIND and diagnostic.span is not None and diagnostic.span.text in SETTING_KEYS:
         return True  # the `{` after `train` is missing
     if diagnostic.rule is UNKNOWN_NODE and diagnostic.span is not None and "[" in diagnostic.span.text:
-        return True  # numbers of nodes are other than were meant
+        base = diagnostic.span.text.partition("[")[0].strip()
+        return base in KINDS or base in lost  # numbers of nodes are other than were meant
     if diagnostic.span is None:
         return True
     text = diagnostic.span.text
     return text in lost or (len(text) > 2 and any(word.startswith(text) for word in lost))  # `f(z)` mistyped as `fz)`
+
+
+def _is_unknown_layer(diagnostic: Diagnostic) -> bool:
+    """`W[stme]`: a name, and no number, which may be right once all layers are read."""
+    span = diagnostic.span
+    return diagnostic.rule is UNKNOWN_TENSOR and span is not None and span.text.isidentifier() and _in_brackets(span)
+
+
+def _in_brackets(span: Span) -> bool:
+    return span.source.text[: span.start].rstrip().endswith("[")
 
 
 @dataclass(slots=True)

@@ -7,13 +7,19 @@ from dataclasses import replace
 from typing import Final
 
 from dnnlang.diagnostics import Diagnostic, Fix, Label, Rule
+from dnnlang.graph.definition_form import BAD_DEFINITION
 from dnnlang.graph.definitions import UNKNOWN_FUNCTION
 from dnnlang.graph.elaborate import UNKNOWN_KIND
 from dnnlang.graph.formulas import UNKNOWN_NAME as UNKNOWN_NAME_IN_FORMULA
 from dnnlang.graph.names import UNKNOWN_NAME
 from dnnlang.graph.nodetable import UNKNOWN_NODE
+from dnnlang.graph.params import OUTSIDE_DOMAIN
+from dnnlang.graph.reader import SIZE_BELOW_ONE, WRONG_VALUE
 from dnnlang.graph.tensors import UNKNOWN_TENSOR
-from dnnlang.syntax.tree import Name, NodeStatement, Tree
+from dnnlang.source import Span
+from dnnlang.syntax.errors import UNFINISHED
+from dnnlang.syntax.rules import MISFIT, names_in
+from dnnlang.syntax.tree import DefineStatement, Name, NodeStatement, ParamStatement, Tree
 
 REPEATED: Final[tuple[Rule, ...]] = (
     UNKNOWN_FUNCTION,
@@ -39,7 +45,10 @@ def without_consequences(found: list[Diagnostic], tree: Tree) -> None:
     for statement in tree.statements:
         if isinstance(statement, NodeStatement) and statement.kind.span.start in unknown:
             meant |= _perhaps_declared(statement)
-    kept = [d for d in found if not _misses(d, meant)]
+    bodies = [s.span for s in tree.statements if isinstance(s, DefineStatement) and _has_no_body(s, found)]
+    outside = {d.span for d in found if d.rule is OUTSIDE_DOMAIN}
+    params = {s.name.id for s in tree.statements if isinstance(s, ParamStatement) and s.value.span in outside}
+    kept = [d for d in found if not (_misses(d, meant) or _is_within(d, bodies) or _uses(d, params))]
     found[:] = _once(kept)
 
 
@@ -51,6 +60,28 @@ def _perhaps_declared(statement: NodeStatement) -> set[str]:
         return {k.key.id for k in statement.keys}
     only = statement.operands[0]
     return {only.id} if len(statement.operands) == 1 and isinstance(only, Name) and not statement.keys else set()
+
+
+def _has_no_body(statement: DefineStatement, found: Collection[Diagnostic]) -> bool:
+    """Was it said that a body in braces does not belong to this definition at all?"""
+    if statement.body is None:
+        return False
+    return any(d.rule is BAD_DEFINITION and d.span == statement.name.span for d in found)
+
+
+def _is_within(diagnostic: Diagnostic, bodies: Collection[Span]) -> bool:
+    """Is it a syntax error in one of these?"""
+    span = diagnostic.span
+    if span is None or diagnostic.rule not in (MISFIT, UNFINISHED):
+        return False
+    return any(body.source is span.source and body.start <= span.start < body.end for body in bodies)
+
+
+def _uses(diagnostic: Diagnostic, params: Collection[str]) -> bool:
+    """Is a value wrong that comes from a param whose default is wrong already?"""
+    if diagnostic.span is None or diagnostic.rule not in (WRONG_VALUE, SIZE_BELOW_ONE):
+        return False
+    return not names_in(diagnostic.span.text).isdisjoint(params)
 
 
 def _misses(diagnostic: Diagnostic, names: Collection[str]) -> bool:

@@ -93,6 +93,14 @@ def well_formed(statement: DefineStatement, found: Diagnostics) -> bool:
     return False
 
 
+def _last_formula(statement: DefineStatement) -> str:
+    """What the last line of a body computes, for the advice to write it without one."""
+    if statement.body:
+        return " ".join(statement.body[-1].value.span.text.split())
+    inside = " ".join(statement.span.text.partition("{")[2].rpartition("}")[0].split())
+    return inside.removeprefix("return ") or "…"
+
+
 def _problem(statement: DefineStatement) -> tuple[Span, str, str] | None:
     family, name = statement.family.id, statement.name.id
     wanted = VARIABLES[family]
@@ -108,7 +116,11 @@ def _problem(statement: DefineStatement) -> tuple[Span, str, str] | None:
     if family == "optimizer" and statement.body is None:
         return statement.name.span, "an optimizer has a body of statements", f"write `{form} {{ w = w - rate * g }}`"
     if family != "optimizer" and statement.value is None:
-        return statement.name.span, f"only an optimizer has a body in braces, not `{name}`", f"write `{form} = …`"
+        return (
+            statement.name.span,
+            f"only an optimizer has a body in braces, not `{name}`",
+            f"write `{form} = {_last_formula(statement)}`",
+        )
     if statement.derivative is not None and family != "activation":
         return statement.derivative.span, "only an activation has a `derivative`", "take it out"
     if statement.given is not None and family != "loss":

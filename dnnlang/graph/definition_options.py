@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from dnnlang.diagnostics import Diagnostics, rule
 from dnnlang.diagnostics.suggest import meant
 from dnnlang.graph.formulas import Scope, formula
 from dnnlang.scalar.expression import Expr, constant
 from dnnlang.scalar.text import number
-from dnnlang.syntax.tree import Call, DefineStatement, Expression, Keyword, Name
+from dnnlang.syntax.tree import Call, DefineStatement, Expression, Keyword, Name, Parameter
 
-Numbers = Callable[[Expression], Fraction | None]
-"""Evaluates an option's expression in the scope of the use; None if it reported a mistake."""
+NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Numbers(Protocol):
+    """Evaluates an option's expression in the scope of the use; None if it reported a mistake.
+
+    `options` are names that somebody may write in the place of a value, each with how it is used.
+    """
+
+    def __call__(self, expression: Expression, options: Mapping[str, str] = NO_OPTIONS, /) -> Fraction | None: ...
+
 
 BAD_OPTIONS = rule(
     "DNN402",
@@ -52,8 +63,9 @@ def bind_options(
                 advice = _rate_elsewhere(positional[0])
             found.add(BAD_OPTIONS.at(positional[len(declared)].span, f"`{name}` has {has}", help=advice))
             return None
+        usage = {o.name.id: _usage(name, o) for o in statement.options}
         for key, tree in zip(declared, positional, strict=False):
-            values[key] = numbers(tree)
+            values[key] = numbers(tree, usage)
         for keyword in use.keywords:
             if not _takes(keyword, statement, values, found):
                 return None
@@ -63,6 +75,11 @@ def bind_options(
             values[option.name.id] = default_number(option.default)
     complete = {n: v for n, v in values.items() if v is not None}
     return complete if len(complete) == len(values) else None
+
+
+def _usage(name: str, option: Parameter) -> str:
+    """An option with its default: `leaky_relu(slope=0.01)`."""
+    return f"{name}({option.name.id}={option.default.span.text if option.default is not None else '…'})"
 
 
 def _rate_elsewhere(value: Expression) -> str:
@@ -91,7 +108,7 @@ def _takes(keyword: Keyword, statement: DefineStatement, values: Mapping[str, ob
     return True
 
 
-def default_number(tree: Expression) -> Fraction | None:
+def default_number(tree: Expression, options: Mapping[str, str] = NO_OPTIONS) -> Fraction | None:
     """A number written out in a definition, such as `0.01`, `-1` or `2 / 3`."""
     value = formula(tree, Scope({}, draws=False, call=None), Diagnostics())
     return value.value if value is not None else None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
 from functools import cache
 from typing import Final, TypeVar
 
 from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
 from dnnlang.diagnostics.suggest import meant, replacement
 from dnnlang.errors import InternalError
-from dnnlang.graph.definition_form import ELSEWHERE, NOUN, VARIABLES, families_meant, scope_of, well_formed
+from dnnlang.graph.definition_form import ELSEWHERE, NOUN, VARIABLES, families_meant, well_formed
 from dnnlang.graph.definition_options import (
     BAD_OPTIONS,
     Numbers,
@@ -19,16 +18,14 @@ from dnnlang.graph.definition_options import (
     default_number,
     use_label,
 )
-from dnnlang.graph.formulas import FUNCTIONS, Scope, formula
+from dnnlang.graph.definition_parts import derivative_of, formula_of, given_of
+from dnnlang.graph.formulas import FUNCTIONS
 from dnnlang.graph.optimizers import optimizer_body
-from dnnlang.scalar import agreement
-from dnnlang.scalar.canonical import given_number
 from dnnlang.scalar.construct import put, total
-from dnnlang.scalar.expression import Expr, topological, variable
+from dnnlang.scalar.expression import Expr, variable
 from dnnlang.scalar.functions import Activation, Initializer, Loss, Optimizer
-from dnnlang.scalar.limits import TERM_LIMIT, TooLarge
 from dnnlang.source import Span
-from dnnlang.syntax.tree import Call, DefineStatement, Expression, Name
+from dnnlang.syntax.tree import Call, DefineStatement, Name
 
 DEFAULT_INIT: Final = "xavier"
 DEFAULT_LOSS: Final = "mse"
@@ -69,35 +66,6 @@ CIRCLE = rule(
     wrong="define activation ping(z) = pong(z)\ndefine activation pong(z) = ping(z)\nlayer 5 ping\nlayer 1 sigmoid\n",
     right="define activation pong(z) = z / 2\ndefine activation ping(z) = pong(z)\nlayer 5 ping\nlayer 1 sigmoid\n",
 )
-WRONG_DERIVATIVE = rule(
-    "DNN407",
-    "wrong-derivative",
-    "The derivative stated by hand is not the derivative of the formula.",
-    why="Backward would compute something else than the slope of forward, and training would go astray without a "
-    "message.",
-    wrong="define activation cube(z) = z^3 derivative 2 * z^2\nlayer 5 cube\nlayer 1 sigmoid\n",
-    right="define activation cube(z) = z^3 derivative 3 * z^2\nlayer 5 cube\nlayer 1 sigmoid\n",
-)
-BAD_GIVEN = rule(
-    "DNN408",
-    "malformed-given",
-    "`given` does not say that something of the targets equals a number.",
-    why="`given` is a fact about the targets that the compiler may use to simplify, and that is checked on real "
-    "targets: an expression in y on the left, a number on the right.",
-    wrong="define loss own(a, y) = sum((a - y)^2) given sum(a) = 1\nlayer 5 relu\nlayer 2\nloss own\n",
-    right="define loss own(a, y) = sum((a - y)^2) given sum(y) = 1\nlayer 5 relu\nlayer 2\nloss own\n",
-)
-TOO_LARGE = rule(
-    "DNN409",
-    "formula-too-large",
-    "A formula has more terms than the compiler works with.",
-    why=f"A formula may have {TERM_LIMIT:,} terms, counted after the definitions in it are written out. "
-    "Definitions that call others twice double at every step.",
-    wrong="".join(f"define activation f{i}(z) = f{i - 1}(z) * f{i - 1}(z + {i})\n" for i in range(15, 0, -1))
-    + "define activation f0(z) = z\nlayer 5 f15\nlayer 1 sigmoid\n",
-    right="define activation f0(z) = z\ndefine activation f1(z) = f0(z) * f0(z + 1)\nlayer 5 f1\nlayer 1 sigmoid\n",
-)
-
 Bound = TypeVar("Bound", Activation, Loss, Initializer, Optimizer)
 
 
@@ -214,7 +182,7 @@ class Library:
         if value is None:
             return None
         value = put(value, options)
-        stated = self._stated_derivative(statement, options, value, found)
+        stated = derivative_of(statement, options, value, self._call, found)
         if stated is None and statement.derivative is not None:
             return None
         keys = {k.key.id: k.value.id for k in statement.keys if isinstance(k.value, Name)}
@@ -229,7 +197,7 @@ class Library:
         value = self._formula(statement, found)
         if value is None:
             return None
-        given = self._given(statement, options, found)
+        given = given_of(statement, options, self._call, found)
         if given is None:
             return None
         bound_value = put(value, options)
@@ -349,7 +317,7 @@ class Library:
             return None
         self._open.append(name)
         try:
-            return self._read_checked(statement, statement.value, found)
+            return formula_of(statement, statement.value, self._call, found)
         finally:
             self._open.pop()
 
@@ -365,20 +333,6 @@ class Library:
             labels=labels,
             help="write a formula of numbers and functions for one of them",
         )
-
-    def _read_checked(self, statement: DefineStatement, value: Expression, found: Diagnostics) -> Expr | None:
-        scope = Scope(scope_of(statement), draws=statement.family.id == "init", call=self._call)
-        try:
-            return formula(value, scope, found)
-        except TooLarge:
-            found.add(
-                TOO_LARGE.at(
-                    statement.name.span,
-                    f"the formula of `{statement.name.id}` has more than {TERM_LIMIT:,} terms when it is written out",
-                    help="call the same definition less often",
-                )
-            )
-            return None
 
     def _call(self, use: Call, arguments: list[Expr], found: Diagnostics) -> Expr | None:
         """An activation called as a function: its formula at the first argument; the rest are options."""
@@ -402,61 +356,6 @@ class Library:
         if options is None or value is None:
             return None
         return put(value, {"z": arguments[0], **as_expressions(options)})
-
-    def _given(
-        self, statement: DefineStatement, options: dict[str, Expr], found: Diagnostics
-    ) -> tuple[tuple[Expr, Fraction], ...] | None:
-        if statement.given is None:
-            return ()
-        left_tree, right_tree = statement.given
-        names = scope_of(statement)
-        left = formula(left_tree, Scope(names, draws=False, call=self._call), found)
-        right = formula(right_tree, Scope(names, draws=False, call=self._call), found)
-        if left is None or right is None:
-            return None
-        left, right = put(left, options), put(right, options)
-        if any(e.name not in (None, "y") for e in topological(left)) or right.value is None or not given_number(left):
-            found.add(
-                BAD_GIVEN.at(
-                    left_tree.span.to(right_tree.span),
-                    "`given` states that something of the targets equals a number",
-                    notes=[
-                        f"the output is `{statement.variables[0].id}`, the targets are `{statement.variables[1].id}`"
-                    ],
-                    help=f"write it like `given sum({statement.variables[1].id}) = 1`: "
-                    "a sum over the targets on the left, a number on the right",
-                )
-            )
-            return None
-        return ((left, right.value),)
-
-    def _stated_derivative(
-        self, statement: DefineStatement, options: dict[str, Expr], value: Expr, found: Diagnostics
-    ) -> Expr | None:
-        if statement.derivative is None:
-            return None
-        own = statement.variables[0].id
-        scope = Scope(
-            {**scope_of(statement), "a": variable("a")} if own != "a" else scope_of(statement), False, self._call
-        )
-        stated = formula(statement.derivative, scope, found)
-        if stated is None:
-            return None
-        stated = put(stated, options)
-        differs = agreement.difference(value, stated)
-        if differs is None:
-            return stated
-        z, claimed, derived = differs
-        found.add(
-            WRONG_DERIVATIVE.at(
-                statement.derivative.span,
-                f"this is not the derivative of `{statement.name.id}`: "
-                f"at z = {z:g} it is {claimed:.6g}, but the slope there is {derived:.6g}",
-                labels=[Label(statement.value.span, "of this formula")] if statement.value is not None else [],
-                help="correct it, or leave `derivative` out: the compiler derives it",
-            )
-        )
-        return None
 
 
 @cache

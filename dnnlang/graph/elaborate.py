@@ -268,6 +268,8 @@ class Elaboration:
         slot: Slot[Any] | None = next((s for s in draft.kind.keys if s.name == keyword.key.id), None)
         operand = misread.of_operand_key(keyword, draft.kind)
         if slot is None and operand is not None:
+            if keyword is not next(k for k in statement.keys if misread.of_operand_key(k, draft.kind) is not None):
+                return  # one message says how to write all of them
             message = f"the {operand.form} of `{draft.kind.name}` is no key: it stands right after `{draft.kind.name}`"
             advice = f"write `{misread.without_keys(statement, draft.kind)}`"
             self.reader.found.add(UNKNOWN_KEY.at(keyword.span, message, help=advice))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dnnlang.graph.given import Slot
-from dnnlang.graph.kinds import NodeKind
+from dnnlang.graph.kinds import KINDS, NodeKind
 from dnnlang.graph.nodetable import TENSOR_LETTERS
 from dnnlang.graph.reader import Reader, text_of
 from dnnlang.graph.scope import NodeEntry
@@ -17,7 +17,7 @@ from dnnlang.syntax.tree import Expression, Index, Keyword, Name, NodeStatement,
 STATEMENTS: Final = "param dim input output repeat block define loss train expect import".split()
 """What a statement may begin with besides kinds of nodes."""
 KINDS_ELSEWHERE: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("dense", "fc", "fully_connected", "linear"), "layer"),
+    **dict.fromkeys(("dense", "fc", "fully_connected", "linear", "hidden", "neurons"), "layer"),
     **dict.fromkeys(("sum", "plus", "residual"), "add"),
     **dict.fromkeys(("mul", "product", "times", "gate"), "multiply"),
     **dict.fromkeys(("cat", "concatenate", "stack", "merge", "join"), "concat"),
@@ -66,12 +66,18 @@ def of_kind(name: Name) -> str | None:
     return None
 
 
+def plain(node: Expression) -> str:
+    """A node among the operands, without parentheses around it."""
+    return text_of(node).strip("() ")
+
+
 def of_sources(statement: NodeStatement, kind: NodeKind, reader: Reader) -> tuple[Sequence[Expression], str] | None:
     """Nodes that stand among the operands, and the line with the `from` that was forgotten."""
     own, nodes = statement.operands[: len(kind.operands)], statement.operands[len(kind.operands) :]
     if not nodes or statement.sources is not None or not all(_is_node(node, reader) for node in nodes):
         return None
-    words = [kind.name, *(text_of(operand) for operand in own), "from", ", ".join(text_of(node) for node in nodes)]
+    words = [kind.name, *(text_of(operand) for operand in own), "from", ", ".join(plain(node) for node in nodes)]
+    words += ["as", statement.alias.id] if statement.alias is not None else []
     return nodes, " ".join(words)
 
 
@@ -97,6 +103,17 @@ def of_key(key: str, kind: str) -> str | None:
 def of_operands(statement: NodeStatement, kind: NodeKind, reader: Reader) -> tuple[Span, str, str] | None:
     """Place, message and advice for operands that are too many."""
     written = statement.operands
+    node = next((w for w in written[1:] if isinstance(w, Name) and w.id in KINDS), None)
+    if node is not None:
+        after = " ".join(text_of(word) for word in written[written.index(node) :])
+        message = f"`{node.id}` is a kind of node of its own, and cannot stand behind `{kind.name}`"
+        return node.span, message, f"write `{after}` on the next line"
+    for at, word in enumerate(written):
+        if at and isinstance(word, Name) and word.id in [slot.name for slot in kind.keys]:
+            value = text_of(written[at + 1]) if at + 1 < len(written) else "…"
+            end = written[at + 1] if at + 1 < len(written) else word
+            message = f"`{word.id}` is a key of `{kind.name}`, and stands before its value with a `=`"
+            return word.span.to(end.span), message, f"write `{word.id}={value}`"
     if not kind.operands:
         message = f"`{kind.name}` takes no operands: it has the size of what goes in"
         return written[0].span, message, f"write `{kind.name}`; nodes stand after `from`"

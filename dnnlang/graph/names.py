@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dnnlang.diagnostics import Diagnostic, Label, rule
 from dnnlang.diagnostics.suggest import closest, meant
+from dnnlang.graph.definition_options import BAD_OPTIONS
 from dnnlang.graph.scope import (
     NUMBERS,
     ArgumentEntry,
@@ -163,7 +165,12 @@ class SizeNames:
 
 @dataclass(slots=True)
 class NumberNames(SizeNames):
-    """Names in a number: those of sizes, dims left out."""
+    """Names in a number: those of sizes, dims left out.
+
+    `options`: the names of the options whose value this may be, each with how it is used.
+    """
+
+    options: Mapping[str, str] = field(default_factory=dict)
 
     open: ClassVar[tuple[type[Entry], ...]] = ()
     wanted: ClassVar[str] = "a number belongs here"
@@ -191,6 +198,12 @@ class NumberNames(SizeNames):
 
     def unknown(self, name: Name) -> Diagnostic:
         diagnostic = SizeNames.unknown(self, name)
+        near_option = name.id if name.id in self.options else closest(name.id, self.options)
+        if near_option is not None and (near_option == name.id or closest(name.id, self.candidates(name)) is None):
+            message = f"`{name.id}` is the name of an option, and its value belongs here"
+            if name.id != near_option:
+                message = f"there is no param `{name.id}`, and the option `{near_option}` needs a value"
+            return BAD_OPTIONS.at(name.span, message, help=f"write it with its value: `{self.options[near_option]}`")
         near = closest(name.id, self.candidates(name))
         if diagnostic.rule is WRONG_SORT and self.reader.library.has("activation", name.id):
             advice = "write a number; an activation is written where it is used, or handed to a block"

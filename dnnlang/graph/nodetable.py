@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
-from dnnlang.diagnostics.suggest import meant
+from dnnlang.diagnostics.suggest import meant, replacement
+from dnnlang.graph.definition_form import FAMILIES, WITH_ARTICLE
 from dnnlang.graph.scope import NOUNS, NodeEntry, Scope, line_of
 from dnnlang.source import Span
 from dnnlang.syntax.tree import BlockStatement, Index, Name, Number
 
 if TYPE_CHECKING:
     from dnnlang.graph.architecture import Copy
+    from dnnlang.graph.definitions import Library
     from dnnlang.graph.draft import Draft
 
 UNKNOWN_NODE = rule(
@@ -42,6 +44,9 @@ NO_NODE_ABOVE = rule(
 )
 _MOST_SEARCHED: Final = 1_000
 """Nodes looked at for what may have been meant."""
+_PREVIOUS: Final = ("previous", "prev", "last", "above", "before")
+"""What somebody may take for the name of the node above."""
+_USED: Final = {"loss": "loss {}", "init": "layer 5 relu init={}", "optimizer": "train {{ optimizer {} }}"}
 TENSOR_LETTERS = ("A", "Z", "W", "b", "n")
 
 
@@ -86,7 +91,12 @@ class NodeTable:
 
 
 def find_node(
-    reference: Name | Index, scope: Scope, table: NodeTable, previous: Draft | None, found: Diagnostics
+    reference: Name | Index,
+    scope: Scope,
+    table: NodeTable,
+    previous: Draft | None,
+    library: Library,
+    found: Diagnostics,
 ) -> Draft | None:
     """The node that a reference means; None after a diagnostic."""
     if isinstance(reference, Index):
@@ -106,7 +116,7 @@ def find_node(
     single_input = table.numbered("input", 0)
     if entry is None and reference.id == "X" and single_input is not None and scope.block is None:
         return single_input
-    found.add(_not_a_node(reference, scope, table))
+    found.add(_not_a_node(reference, scope, table, library))
     return None
 
 
@@ -146,7 +156,7 @@ def no_node_above(name: Name, scope: Scope) -> Diagnostic:
     )
 
 
-def _not_a_node(name: Name, scope: Scope, table: NodeTable) -> Diagnostic:
+def _not_a_node(name: Name, scope: Scope, table: NodeTable, library: Library) -> Diagnostic:
     entry = scope.find(name.id)
     if entry is not None:
         return UNKNOWN_NODE.at(
@@ -166,6 +176,20 @@ def _not_a_node(name: Name, scope: Scope, table: NodeTable) -> Diagnostic:
             help=near.help,
             fix=near.fix,
         )
+    family = next((f for f in FAMILIES if library.has(f, name.id)), None)
+    if family is not None:
+        return _definition_instead(name, family, scope)
+    if name.id in table.kinds():
+        message = f"`{name.id}` is a kind of node, and the name of one node belongs here"
+        there = f"{name.id}[{table.count(name.id)}]"
+        return UNKNOWN_NODE.at(name.span, message, help=f"write which one: `{there}`, or a name that `as` gave it")
+    if scope.block is not None and not scope.block.inputs and name.id.lower() not in _PREVIOUS:
+        return _no_input(name, scope.block)
+    if name.id.lower() in _PREVIOUS:
+        message = f"there is no node `{name.id}`"
+        return UNKNOWN_NODE.at(
+            name.span, message, help="the node just above is called `_`", fix=replacement(name.span, "_")
+        )
     if name.id == "X":
         return UNKNOWN_NODE.at(name.span, "`X` is not one node: there are several inputs", help="use an input's name")
     inside = next((d for d in table.drafts[-_MOST_SEARCHED:] if d.alias == name.id and d.within is not None), None)
@@ -175,6 +199,19 @@ def _not_a_node(name: Name, scope: Scope, table: NodeTable) -> Diagnostic:
     if nodes_above(scope):
         advice = f"there {'are' if len(nodes_above(scope)) > 1 else 'is'} {_named(scope)}; or {advice}"
     return UNKNOWN_NODE.at(name.span, f"there is no node `{name.id}`", help=advice)
+
+
+def _definition_instead(name: Name, family: str, scope: Scope) -> Diagnostic:
+    """For `add from relu`."""
+    example = f"`layer 5 {name.id}`"
+    if family != "activation":
+        example = f"`{_USED[family].format(name.id)}`"
+    nodes = f"{_named(scope)}, or `_` for the one above" if nodes_above(scope) else "`_` is the one above"
+    return UNKNOWN_NODE.at(
+        name.span,
+        f"`{name.id}` is {WITH_ARTICLE[family]}, and the name of a node belongs here",
+        help=f"name a node: {nodes}; {WITH_ARTICLE[family]} is used as in {example}",
+    )
 
 
 def _named(scope: Scope) -> str:
@@ -194,6 +231,17 @@ def _local(name: Name, inside: Draft, within: Copy) -> Diagnostic:
         f"`{name.id}` is a name in the body of {body}, and not known outside it",
         labels=[Label(inside.span, "the node in the body"), Label(within.span, "the body is put in place here")],
         help=f"the value of a body is its last node: name that with `{form} as {name.id}`",
+    )
+
+
+def _no_input(name: Name, block: BlockStatement) -> Diagnostic:
+    """In the body of a block whose head has no `from`."""
+    head = " ".join(block.head.text.split())
+    return UNKNOWN_NODE.at(
+        name.span,
+        f"there is no node `{name.id}` in this block: its head does not say what goes in",
+        labels=[Label(block.head, f"no `from {name.id}` here")],
+        help=f"write `{head} from {name.id} {{ … }}`, and the body can use `{name.id}`",
     )
 
 

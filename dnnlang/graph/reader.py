@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dnnlang.diagnostics import Diagnostic, Diagnostics, Label, rule
 from dnnlang.diagnostics.suggest import meant
 from dnnlang.errors import InternalError
+from dnnlang.graph.definition_options import NO_OPTIONS
 from dnnlang.graph.definitions import Library
 from dnnlang.graph.names import WRONG_SORT, ArgumentNames, NumberNames, SizeNames
 from dnnlang.graph.nodetable import NodeTable, find_node
@@ -70,9 +71,12 @@ class Reader:
             return None
         return value
 
-    def number(self, expression: Expression) -> Fraction | None:
-        """A number known now: literals and params."""
-        value = self._value(expression, NumberNames(self), exact=False)
+    def number(self, expression: Expression, options: Mapping[str, str] = NO_OPTIONS) -> Fraction | None:
+        """A number known now: literals and params.
+
+        `options`: names that may have been written in its place, each with how it is used.
+        """
+        value = self._value(expression, NumberNames(self, options), exact=False)
         if isinstance(value, Polynomial):
             raise InternalError(f"{value} among numbers")
         return None if value is None else Fraction(value)
@@ -185,7 +189,7 @@ class Reader:
 
     def node(self, reference: Name | Index) -> Draft | None:
         """The node that a name, `_` or an index such as `layer[2]` stands for."""
-        return find_node(reference, self.scope, self.nodes, self.previous, self.found)
+        return find_node(reference, self.scope, self.nodes, self.previous, self.library, self.found)
 
     def word(self, expression: Expression, words: Iterable[str], what: str) -> str | None:
         """One of a few words, such as `none`."""
@@ -226,6 +230,10 @@ class Reader:
         return replace(diagnostic, notes=(*diagnostic.notes, *notes), help=advice)
 
     def _not_a_function(self, expression: Expression, what: str, example: str) -> Diagnostic:
+        before, sign, after = text_of(expression).partition(" // ")
+        if sign:
+            advice = f"write `{before}`; if `{after}` is a comment, it begins with `#`"
+            return WRONG_VALUE.at(expression.span, f"{what} belongs here, not a quotient", help=advice)
         return WRONG_VALUE.at(
             expression.span, f"{what} belongs here, not `{text_of(expression)}`", help=f"write one such as {example}"
         )

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from dnnlang.diagnostics import rule
 from dnnlang.graph.origin import number_notes
-from dnnlang.graph.reader import Reader, decimal
-from dnnlang.syntax.tree import Expression, RepeatStatement
+from dnnlang.graph.reader import Reader, decimal, text_of
+from dnnlang.syntax.tree import Call, Expression, RepeatStatement
 
 WRONG_REPETITION = rule(
     "DNN128",
@@ -53,6 +53,12 @@ def copies_of(statement: RepeatStatement, reader: Reader) -> Copies | None:
 
 
 def _whole(expression: Expression, reader: Reader) -> int | None:
+    if isinstance(expression, Call) and expression.callee.id == "range":
+        ends = [text_of(argument) for argument in expression.arguments]
+        written = f"{ends[0] if len(ends) > 1 else 1} .. {ends[-1] if ends else 3}"
+        message = "a range is written with two points between its ends, both of which count"
+        reader.found.add(WRONG_REPETITION.at(expression.span, message, help=f"write `repeat i in {written} {{ … }}`"))
+        return None
     value = reader.number(expression)
     if value is None or value.denominator == 1:
         return None if value is None else value.numerator

@@ -167,10 +167,14 @@ def _number(
     return reader.number(expression)
 
 
-def _usage(schedule_name: str) -> str:
+def _call(schedule_name: str) -> str:
     examples = {"step": "step(every=10, factor=0.5)", "exponential": "exponential(base=0.95)"}
     examples |= {"inverse": "inverse(decay=0.1)", "cosine": "cosine(warmup=5)"}
-    return f"write something like `schedule {examples.get(schedule_name, schedule_name)}`"
+    return examples.get(schedule_name, schedule_name)
+
+
+def _usage(schedule_name: str) -> str:
+    return f"write something like `schedule {_call(schedule_name)}`"
 
 
 def _example(name: str) -> str:
@@ -211,7 +215,7 @@ def _options(
 
 
 def _option(option: ScheduleOption, schedule_name: str, written: Expression, reader: Reader) -> Fraction | None:
-    value = reader.number(written)
+    value = reader.number(written, dict.fromkeys((o.name for o in SCHEDULES[schedule_name][1]), _call(schedule_name)))
     if value is None:
         return None
     fits = (option.above is None or value > option.above) and (option.least is None or value >= option.least)

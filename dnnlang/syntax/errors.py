@@ -18,6 +18,7 @@ from dnnlang.errors import InternalError
 from dnnlang.source import SourceFile, Span
 from dnnlang.syntax import rules
 from dnnlang.syntax.automaton import END_OF_FILE, Failure, Tables
+from dnnlang.syntax.borrowed import borrowed
 from dnnlang.syntax.malformed import FORMS, MALFORMED, Malformed
 from dnnlang.syntax.tokens import RESERVED, TOP_LEVEL, Token
 
@@ -120,6 +121,9 @@ class Report:
             return []  # the body of a statement that was given up, on the next line
         if self._failures > _MANY:
             return [_plain(self._source, failure)]
+        foreign = borrowed(self._source, failure)
+        if foreign is not None:
+            return [foreign]
         key = self._messages().key(failure)
         malformed = self._messages().find(key)
         if token.text in RESERVED and "NAME" in key.acceptable and _is_name(failure, malformed):
@@ -193,6 +197,7 @@ def _diagnostic(source: SourceFile, failure: Failure, malformed: Malformed) -> D
         "text": token.text,
         "before": token.text if malformed.at_before else tokens[-1].text if tokens else "",
         "first": tokens[0].text if tokens else "",
+        "rest": _rest(source, failure),
     }
     unfinished = _at_end(token)
     if _context(failure) == "SETTING" and _is_hyphenated(tokens):
@@ -215,6 +220,12 @@ def _diagnostic(source: SourceFile, failure: Failure, malformed: Malformed) -> D
     made = UNFINISHED if unfinished else rules.MISFIT
     fix = None if malformed.instead is None or unfinished else _fix(source, failure, malformed)
     return made.at(span, Template(malformed.message).substitute(words), help=advice, fix=fix)
+
+
+def _rest(source: SourceFile, failure: Failure) -> str:
+    """What follows the token that does not fit, to the end of the statement."""
+    rest = failure.skipped[1:]
+    return " ".join(source.text[rest[0].start : rest[-1].end].split()) if rest else "…"
 
 
 def _is_hyphenated(tokens: Sequence[Token]) -> bool:

@@ -36,19 +36,22 @@ NOT_UTF_8 = rule(
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def read_source(path: str | os.PathLike[str]) -> SourceFile:
-    """The program at `path`. Raises UsageError where there is no readable file, CompileError where it is not UTF-8."""
+def read_source(path: str | os.PathLike[str], *, largest: int = LARGEST, ending: str = ".dnn") -> SourceFile:
+    """The program at `path`, or another text of at most `largest` bytes whose name has that ending as a rule.
+
+    Raises UsageError where there is no readable file, CompileError where it is not UTF-8.
+    """
     name = os.fspath(path)
     try:
-        data = _bytes(name)
+        data = _bytes(name, largest)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        advice = near_file(name, ".dnn") if isinstance(error, FileNotFoundError) else None
+        advice = near_file(name, ending) if isinstance(error, FileNotFoundError) else None
         raise UsageError(UNREADABLE.at(None, f"cannot read `{name}`: {reason}", help=advice)) from error
     except ValueError as error:  # a NUL in the path
         raise UsageError(UNREADABLE.at(None, f"cannot read `{name}`: not a path")) from error
-    if len(data) > LARGEST:
-        message = f"cannot read `{name}`: it is larger than {LARGEST // 2**20} MiB"
+    if len(data) > largest:
+        message = f"cannot read `{name}`: it is larger than {largest // 2**20} MiB"
         raise UsageError(UNREADABLE.at(None, message, help="a program is text; is this a file of data?"))
     return source_from_bytes(name, data)
 
@@ -80,9 +83,9 @@ def grammar_text(name: str) -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
-def _bytes(name: str) -> bytes:
+def _bytes(name: str, largest: int) -> bytes:
     with open(name, "rb") as file:
-        return file.read(LARGEST + 1)
+        return file.read(largest + 1)
 
 
 def _not_utf_8(name: str, data: bytes, error: UnicodeDecodeError) -> Diagnostic:

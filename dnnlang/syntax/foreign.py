@@ -24,6 +24,9 @@ _LOOKS: Final = (
     ("YAML", r"---[ \t]*$|[A-Za-z_][\w-]*:([ \t]+[\w\"'\[-].*)?[ \t]*\n[ \t]*(- |[A-Za-z_][\w-]*:([ \t]|$))"),
     ("Python", r"import \w+ as |import (torch|numpy|tensorflow|keras|jax|os|sys|math)\b|from [\w.]+ import "),
     ("Python", r"def \w+ ?\(|class \w+ ?[(:]|\"\"\"|[A-Za-z_]\w* = [A-Za-z_]\w*(\.\w+)+\("),
+    ("Python", r"[A-Za-z_]\w* = [A-Z]\w*\("),
+    ("NNEF", r"version \d+\.\d+;|graph \w+ ?\("),
+    ("Graphviz", r"(strict +)?(di)?graph\b[^\n;]*\{"),
     ("prototxt", r"name ?: ?\"|layers? ?\{\s*[A-Za-z_]+ ?:"),
 )
 """What to call it, and how its first line that is not a comment begins."""

@@ -7,52 +7,19 @@ here, where the opening bracket is known, and mended so that the rest of the fil
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
 from typing import Final
 
-from dnnlang.diagnostics import Diagnostic, Edit, Fix, Label, rule
+from dnnlang.diagnostics import Diagnostic
 from dnnlang.source import SourceFile, Span
 from dnnlang.syntax.automaton import END_OF_FILE
+from dnnlang.syntax.brackets import Open, Place, Suspect, mismatch, unclosed_body, unclosed_bracket, unopened_bracket
 from dnnlang.syntax.rules import MAX_BODIES, NESTED
 from dnnlang.syntax.tokens import TOP_LEVEL, WRONG, Token
 
-UNCLOSED = rule(
-    "DNN005",
-    "unclosed-bracket",
-    "A bracket is opened and never closed.",
-    why="Where the closing bracket should stand is not known, so what the rest of the file belongs to is not "
-    "known either. The message points at the bracket that was opened.",
-    wrong="layer 5 relu\nlayer 1 sigmoid\ntrain {\n    optimizer sgd\n",
-    right="layer 5 relu\nlayer 1 sigmoid\ntrain {\n    optimizer sgd\n}\n",
-)
-UNOPENED = rule(
-    "DNN006",
-    "unopened-bracket",
-    "A bracket is closed that was never opened.",
-    why="A closing bracket without its opening one is left over from an edit, or the opening one got lost.",
-    wrong="layer 5 relu\nlayer 1 sigmoid\n}\n",
-    right="layer 5 relu\nlayer 1 sigmoid\n",
-)
 _OPENS: Final = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
-_CLOSING: Final = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 _RESTARTS: Final = 20
 """Unclosed parentheses for which lines are read again; beyond, any line end closes a parenthesis."""
-
-
-@dataclass(slots=True)
-class _Open:
-    """A bracket that waits for its closing one."""
-
-    token: Token
-    body: bool  # a { around lines, not around the values of a domain
-    indent: int  # columns before the line that it stands on
-    outermost: int = 0  # among open brackets: the first one after the lines that this one stands in
-    parentheses: bool = False  # it is a ( or stands in one, not counting bodies around it
-    resume: tuple[int, int, int] | None = None  # the newline where it should perhaps have been closed: how many
-    # tokens were read, kept, and mistakes found before it
-    inner_indent: int | None = None  # of a body: columns before its first line
-    suspect: tuple[int, Token, int] | None = None  # of a body: where it should perhaps have been closed: among
-    # kept tokens, the token there, and the columns before it
 
 
 def arrange(source: SourceFile, tokens: Sequence[Token], found: list[Diagnostic]) -> list[Token]:
@@ -61,19 +28,37 @@ def arrange(source: SourceFile, tokens: Sequence[Token], found: list[Diagnostic]
     Mistakes that spoil a statement become WRONG tokens, which the parser reports when it gets to them;
     `found` takes those that spoil none.
     """
-    return _Arrangement(source, tokens, found).run()
+    first = _Arrangement(source, tokens)
+    kept = first.run()
+    blamed = first.misaligned[: first.unclosed]
+    if not blamed:
+        found += first.found
+        return kept
+    second = _Arrangement(source, tokens, frozenset(blamed))
+    kept = second.run()
+    found += second.found
+    return kept
 
 
 class _Arrangement:
-    def __init__(self, source: SourceFile, tokens: Sequence[Token], found: list[Diagnostic]) -> None:
+    """One way through the tokens. `found`: the mistakes that spoil no statement; `unclosed`: how many bodies are left
+    open at the end; `misaligned`: where bodies begin whose } stands as if it closed one further out.
+    """
+
+    def __init__(self, source: SourceFile, tokens: Sequence[Token], blamed: AbstractSet[int] = frozenset()) -> None:
+        """`blamed`: where bodies begin that no } is taken to close."""
+        self.found: list[Diagnostic] = []
+        self.misaligned: list[int] = []
+        self.unclosed = 0
         self._source = source
         self._tokens = tokens
-        self._found = found
+        self._blamed_bodies = blamed
         self._kept: list[Token] = []
-        self._open: list[_Open] = []
+        self._open: list[Open] = []
         self._bodies = 0
         self._indent = 0
         self._restarts = 0
+        self._last_uses: dict[str, int] = {}  # where each word stands last; made when it is needed
 
     def run(self) -> list[Token]:
         tokens, kept = self._tokens, self._kept
@@ -124,14 +109,25 @@ class _Arrangement:
 
     def _begin_line(self, token: Token) -> None:
         self._indent = self._column(token)
-        if not self._open or not self._open[-1].body or token.type == "RBRACE":
+        if not self._open or not self._open[-1].body:
             return
         body = self._open[-1]
+        if token.type == "RBRACE":
+            if self._indent < body.indent and any(o.body and o.indent == self._indent for o in self._open):
+                self.misaligned.append(body.token.start)
+                body.suspect = body.suspect or Suspect(len(self._kept), token, self._indent, body.inner_indent is None)
+            return
+        inline = self._is_inline(body)
+        first = body.inner_indent is None
         if body.inner_indent is None:
             body.inner_indent = self._indent
-        dedented = self._indent <= body.indent < body.inner_indent
+        dedented = self._indent <= body.indent and (inline or body.indent < body.inner_indent)
         if body.suspect is None and (dedented or token.type in TOP_LEVEL):
-            body.suspect = len(self._kept), token, self._indent
+            body.suspect = Suspect(len(self._kept), token, self._indent, first and inline)
+
+    def _is_inline(self, body: Open) -> bool:
+        """Whether the lines of a body begin behind its {."""
+        return len(self._kept) > body.kept and self._kept[body.kept].type != "END"
 
     def _column(self, token: Token) -> int:
         return token.start - self._source.text.rfind("\n", 0, token.start) - 1
@@ -154,10 +150,10 @@ class _Arrangement:
         blamed = self._blamed()
         indented = following is not None and (following.type == "NEWLINE" or self._column(following) > blamed.indent)
         if blamed.resume is None and not indented:
-            blamed.resume = at, len(self._kept), len(self._found)
+            blamed.resume = at, len(self._kept), len(self.found)
         return True
 
-    def _blamed(self) -> _Open:
+    def _blamed(self) -> Open:
         """Of the brackets open in this line, the one to report: the outermost, but not a domain's { around others."""
         first = self._open[-1].outermost
         domain = self._open[first].token.type == "LBRACE" and first + 1 < len(self._open)
@@ -168,8 +164,9 @@ class _Arrangement:
         if self._inside():
             outermost = self._open[-1].outermost
             parentheses |= self._open[-1].parentheses
-        self._open.append(_Open(token, body, self._indent, outermost, parentheses))
+        repeats = body and self._first_of_statement() == "REPEAT"
         self._kept.append(token)
+        self._open.append(Open(token, body, self._indent, len(self._kept), outermost, parentheses, repeats=repeats))
 
     def _unclosed(self, at: int) -> int:
         """Report the outermost bracket that is open among lines, and close all of them. The next token to read.
@@ -184,9 +181,9 @@ class _Arrangement:
         if blamed.resume is not None:
             at, kept, found = blamed.resume
             del self._kept[kept:]
-            del self._found[found:]
+            del self.found[found:]
             self._restarts += 1
-        self._spoil(blamed.token, self._unclosed_bracket(blamed.token))
+        self._spoil(blamed.token, unclosed_bracket(self._source, blamed.token))
         if domain:
             self._kept.append(Token("RBRACE", blamed.token.end, blamed.token.end, ""))
         return at
@@ -196,23 +193,37 @@ class _Arrangement:
         self._bodies += body
         if body and self._bodies == MAX_BODIES + 1:
             message = f"bodies are nested more than {MAX_BODIES} deep here"
-            self._spoil(token, NESTED.at(self._span(token), message, help="use a `block` for what is inside"))
+            self._spoil(
+                token,
+                NESTED.at(Span(self._source, token.start, token.end), message, help="use a `block` for what is inside"),
+            )
         self._push(token, body)
+
+    def _first_of_statement(self) -> str:
+        """The first terminal of the statement at hand."""
+        at = len(self._kept)
+        while at > 0 and self._kept[at - 1].type not in ("END", "LBRACE"):
+            at -= 1
+        return self._kept[at].type if at < len(self._kept) else ""
 
     def _close(self, token: Token) -> None:
         opening = _OPENS[token.type]
+        while self._open and self._open[-1].token.start in self._blamed_bodies:
+            self._bodies -= 1
+            bracket = self._open.pop()
+            self._close_body(bracket, self._place(bracket))
         depth = len(self._open) - 1
         while depth >= 0 and self._open[depth].token.type != opening and self._open[depth].token.type != "LBRACE":
             depth -= 1
         if depth < 0 or self._open[depth].token.type != opening:
             if not self._inside():
-                self._found.append(self._unopened_bracket(token))
+                self.found.append(unopened_bracket(self._source, token))
                 return
             wrong = self._open.pop().token
-            self._spoil(wrong, self._mismatch(wrong, token))
+            self._spoil(wrong, mismatch(self._source, wrong, token))
             return
         for forgotten in self._open[depth + 1 :]:
-            self._spoil(forgotten.token, self._unclosed_bracket(forgotten.token))
+            self._spoil(forgotten.token, unclosed_bracket(self._source, forgotten.token))
         self._bodies -= self._open[depth].body
         del self._open[depth:]
         self._kept.append(token)
@@ -222,56 +233,58 @@ class _Arrangement:
 
     def _close_bodies(self) -> None:
         """Close what is still open at the end of the file, where the next thing outside it seems to begin."""
-        missing: list[tuple[int, _Open]] = []
-        inner: tuple[int, Token, int] | None = None
+        self.unclosed = len(self._open)
+        missing: list[tuple[Place, Open]] = []
+        inner: Suspect | None = None
         for bracket in reversed(self._open):
-            if bracket.suspect is None and inner is not None and inner[2] <= bracket.indent:
+            if bracket.suspect is None and inner is not None and inner.indent <= bracket.indent:
                 bracket.suspect = inner
             inner = bracket.suspect
-            missing.append((len(self._kept) if inner is None else inner[0], bracket))
-        for kept, bracket in sorted(missing, key=lambda m: -m[0]):
-            place = bracket.suspect[1].start if bracket.suspect is not None else len(self._source.text)
-            self._kept[kept:kept] = [Token("RBRACE", place, place, ""), Token("END", place, place, "")]
-            self._found.append(self._unclosed_body(bracket))
+            missing.append((self._place(bracket), bracket))
+        for place, bracket in sorted(missing, key=lambda m: -m[0].kept):
+            self._close_body(bracket, place)
 
-    # ------------------------------------------------------------ messages
+    def _close_body(self, bracket: Open, place: Place) -> None:
+        made = [Token("RBRACE", place.at, place.at, "")]
+        if place.before is None or not place.in_line:
+            made.append(Token("END", place.at, place.at, ""))
+        self._kept[place.kept : place.kept] = made
+        self.found.append(unclosed_body(self._source, bracket, place))
 
-    def _span(self, token: Token) -> Span:
-        return Span(self._source, token.start, token.end)
-
-    def _unclosed_bracket(self, opening: Token) -> Diagnostic:
-        closing = _CLOSING[opening.type]
-        where = " on its line" if opening.type != "LPAR" else ""
-        message = f"this `{opening.text}` is not closed{where}"
-        return UNCLOSED.at(self._span(opening), message, help=f"write the `{closing}` that belongs to it")
-
-    def _mismatch(self, opening: Token, closing: Token) -> Diagnostic:
-        message = f"this `{opening.text}` is closed by `{closing.text}`"
-        right = _CLOSING[opening.type]
-        return UNCLOSED.at(
-            self._span(opening),
-            message,
-            labels=[Label(self._span(closing), f"`{right}` belongs here")],
-            help=f"write `{right}` instead",
-            fix=Fix(f"write `{right}`", (Edit(self._span(closing), right),)),
+    def _place(self, bracket: Open) -> Place:
+        """Where a body should have been closed, from its suspect."""
+        kept, suspect = self._kept, bracket.suspect
+        end = len(self._source.text)
+        in_line = (
+            suspect.next_line if suspect is not None else bracket.inner_indent is None and self._is_inline(bracket)
         )
+        after = suspect.kept if suspect is not None else len(kept)
+        if not in_line:
+            token = suspect.token if suspect is not None else None
+            return Place(after, token.start if token is not None else end, token)
+        last = after
+        while kept[last - 1].type == "END":
+            last -= 1
+        if (
+            bracket.repeats
+            and last - bracket.kept > 2
+            and kept[last - 2].type == "AS"
+            and self._names_it(bracket, last)
+        ):
+            return Place(last - 2, kept[last - 2].start, kept[last - 2], in_line=True)
+        return Place(after, kept[last - 1].end, in_line=True)
 
-    def _unclosed_body(self, bracket: _Open) -> Diagnostic:
-        message = "this `{` is never closed"
-        span = self._span(bracket.token)
-        if bracket.suspect is None:
-            text = self._source.text
-            end = Span(self._source, len(text), len(text))
-            fix = Fix("close it at the end", (Edit(end, "}\n" if text.endswith("\n") else "\n}\n"),))
-            return UNCLOSED.at(span, message, help="write the `}` that closes it", fix=fix)
-        token = bracket.suspect[1]
-        start = token.start - bracket.suspect[2]
-        indent = " " * bracket.indent
-        fix = Fix("close it before this line", (Edit(Span(self._source, start, start), f"{indent}}}\n"),))
-        label = Label(self._span(token), "this no longer seems to belong to it")
-        line = self._source.position(token.start)[0]
-        return UNCLOSED.at(span, message, labels=[label], help=f"write a `}}` before line {line}", fix=fix)
+    def _names_it(self, bracket: Open, last: int) -> bool:
+        """Whether the `as NAME` before `last` names the `repeat` rather than its last node.
 
-    def _unopened_bracket(self, token: Token) -> Diagnostic:
-        message = f"this `{token.text}` closes nothing"
-        return UNOPENED.at(self._span(token), message, help="take it away, or open it where it should begin")
+        It does where it cannot stand behind the keys of a node, or where the name is used further below.
+        """
+        at = last - 1
+        while at > bracket.kept and self._kept[at - 1].type != "END":
+            at -= 1
+        name = self._kept[last - 1]
+        if any(token.type == "EQUAL" for token in self._kept[at:last]):
+            return True
+        if not self._last_uses:
+            self._last_uses = {token.text: token.start for token in self._tokens}
+        return self._last_uses[name.text] > name.start

@@ -1,7 +1,7 @@
 """Malformed samples, and what to say to those who write something like them. Read by the parser and by the tests.
 
 In messages and help: $found is what does not fit, as a phrase; $text the same as it stands; $before is the
-word or sign before it; $first is the first word of the statement.
+word or sign before it; $rest what follows it; $first is the first word of the statement.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ MALFORMED: Final = (
         instead="",
     ),
     Malformed(
-        "`from` says what goes in, so it stands before `as`",
-        "write `$first … from NODE as NAME`",
+        "`from` says what goes in, and stands before `as` and `key=value`",
+        "the order is: operands, `from`, `as`, `key=value`",
         ("layer 5 as h from x", "loss mse weight=1 from x"),
     ),
     Malformed(
@@ -225,9 +225,14 @@ MALFORMED: Final = (
         ("output a b", "output a[1] b"),
     ),
     Malformed(
+        "`output` takes nodes, by their names; it makes none",
+        "write `layer …` as usual: what comes out of the network is the last node",
+        ("output 3", "output 1 sigmoid", "output layer 1 sigmoid", "output dense 3"),
+    ),
+    Malformed(
         "`output` takes nodes, by their names",
         "give the node a name with `as`, and use that",
-        ("output", "output 3", "output a,", "output (a)"),
+        ("output", "output a,", "output (a)"),
         whatever=True,
     ),
     Malformed(
@@ -367,7 +372,7 @@ MALFORMED: Final = (
     ),
     Malformed(
         "a setting has no `$text` between its key and its value",
-        "write `$before VALUE`",
+        "write `$before $rest`",
         ("train { optimizer = sgd }", "train { optimizer: sgd }"),
         instead="",
     ),
@@ -465,7 +470,7 @@ MALFORMED: Final = (
     ),
     Malformed(
         "a step gives a value to a name",
-        "write `$before = …`, as in `w = w - rate * g`",
+        "a step is written `NAME = FORMULA`, as in `w = w - rate * g`",
         ("define optimizer o(w, g) { w }", "define optimizer o(w, g) { w - g }", "define optimizer o(w, g) { w == g }"),
         whatever=True,
     ),
@@ -606,7 +611,7 @@ MALFORMED: Final = (
     Malformed(
         "an input has one size: how many numbers a sample has",
         "for 28 by 28 pixels write `input 28 * 28`",
-        ("input 28 28", "input k 28"),
+        ("input 28 28", "input k 28", "input 28, 28", "input k, 28"),
     ),
     Malformed(
         "in parentheses there is one value here, so $found does not fit",

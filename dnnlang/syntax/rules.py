@@ -177,6 +177,9 @@ def misfit(span: Span) -> Diagnostic:
     advice = _ADVICE.get(text, "take it out; in comments, after `#`, every character is fine")
     if text == "." and re.match(r"\.[A-Za-z_]+\(", span.source.text[span.start : span.start + 40]):
         advice = "a function is written by its name alone: `log(z)`"
+    percent = re.search(r"[0-9]+\s*$", span.source.text[max(0, span.start - 20) : span.start]) if text == "%" else None
+    if percent is not None:
+        advice = f"a part of the whole is written as a number from 0 to 1: `{int(percent.group()) / 100:g}`"
     return UNKNOWN_CHARACTER.at(span, f"{_shown(text)} means nothing in the language", help=advice)
 
 
@@ -201,6 +204,16 @@ def _malformed_number(span: Span) -> Diagnostic:
         return MALFORMED_NUMBER.at(span, message, help="`_` stands between two digits: `12_288`")
     number = re.match(r"[0-9]+(\.[0-9]+)?", text)
     rest = text[number.end() :] if number is not None else ""
+    product = re.fullmatch(r"([0-9]+)[xX]([0-9]+)", text)
+    if product is not None:
+        written = " * ".join(product.groups())
+        return MALFORMED_NUMBER.at(span, message, help=f"a product is written `{written}`", fix=_write(span, written))
+    before = re.search(r"\b(as|param|dim|block)[ \t]+$", span.source.text[max(0, span.start - 40) : span.start])
+    if before is not None:
+        message = f"`{text}` cannot be a name: names begin with a letter or `_`"
+        return MALFORMED_NUMBER.at(
+            span, message, help=f"write one such as `{rest or 'h'}{number.group() if number is not None else ''}`"
+        )
     if number is not None and re.fullmatch(r"[A-Za-z]\w*", rest) and rest not in ("e", "E"):
         return MALFORMED_NUMBER.at(
             span,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.tools import environment, process
 
-COMMANDS = ["check", "compile", "train", "evaluate", "predict", "gradcheck", "fmt", "explain"]
+COMMANDS = ["check", "compile", "train", "evaluate", "predict", "gradcheck", "verify", "fmt", "explain"]
 HEAVY = ["numpy", "networkx", "lark", "rich", "safetensors"]
 
 

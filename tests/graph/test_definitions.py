@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dnnlang.diagnostics import Diagnostics
+from dnnlang.graph.definition_options import default_number
 from dnnlang.graph.definitions import Library
 from dnnlang.scalar.derive import backward, joint
 from dnnlang.scalar.text import text
@@ -26,7 +27,7 @@ def activation_of(program: str):
     library, said, nodes = library_with(program)
     assert said == []
     found = Diagnostics()
-    use = library.activation(nodes[-1].operands[1], lambda tree: getattr(tree, "value", None), found)
+    use = library.activation(nodes[-1].operands[1], default_number, found)
     assert found.found == []
     return library, use
 
@@ -50,7 +51,7 @@ def test_every_definition_of_the_standard_library_can_be_used_with_its_defaults(
     for family, use in uses.items():
         for name in library.names(family):
             found = Diagnostics()
-            assert use(library.statement(family, name).name, lambda tree: None, found) is not None
+            assert use(library.statement(family, name).name, default_number, found) is not None
             assert found.found == []
 
 
@@ -69,7 +70,7 @@ def test_a_user_s_own_pair_under_other_names_gives_the_lesson_s_step():
         "layer 1 squash\n"
     )
     assert said == []
-    activation = library.activation(nodes[0].operands[1], lambda tree: None, Diagnostics())
+    activation = library.activation(nodes[0].operands[1], default_number, Diagnostics())
     step = joint(library.default_loss(activation), activation)
     assert text(step.gradient) == "a - y"
     assert text(step.value) == "Σ (log1pexp(z) - y ∘ z)"
@@ -95,7 +96,7 @@ def test_a_loss_by_unit_is_summed_and_one_by_column_is_not():
     library, said, _ = library_with("define loss squared(a, y) = (a - y)^2\n")
     assert said == []
     statement = library.statement("loss", "squared")
-    assert text(library.loss(statement.name, lambda tree: None, Diagnostics()).value) == "Σ (a - y)²"
+    assert text(library.loss(statement.name, default_number, Diagnostics()).value) == "Σ (a - y)²"
 
 
 def test_the_state_of_an_optimizer_is_what_is_read_before_it_is_assigned():
@@ -103,7 +104,7 @@ def test_the_state_of_an_optimizer_is_what_is_read_before_it_is_assigned():
         "define optimizer mine(w, g; c=0.5) {\n    h = g * 2\n    v = c * v + h\n    w = w - rate * v / t\n}\n"
     )
     assert said == []
-    found = library.optimizer(library.statement("optimizer", "mine").name, lambda tree: None, Diagnostics())
+    found = library.optimizer(library.statement("optimizer", "mine").name, default_number, Diagnostics())
     assert found.state == ("v",)
     assert [(n, text(e, matrix=False)) for n, e in found.statements] == [
         ("h", "2 * g"),
@@ -175,7 +176,7 @@ def test_what_is_said_about_a_bad_definition(program, said):
 def test_what_is_said_about_a_bad_use(use, said, advice):
     library, _, nodes = library_with(f"layer 5 {use}\n")
     found = Diagnostics()
-    assert library.activation(nodes[0].operands[1], lambda tree: tree.value, found) is None
+    assert library.activation(nodes[0].operands[1], default_number, found) is None
     assert [(d.message, d.help) for d in found.found] == [(said, advice)]
 
 

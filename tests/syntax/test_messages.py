@@ -18,7 +18,7 @@ TERMINALS = {t.name for t in _lark().terminals} - {"NAME"}  # NAME also stands f
 @pytest.mark.parametrize(("malformed", "sample"), SAMPLES, ids=[sample for _, sample in SAMPLES])
 def test_a_sample_gets_its_message(malformed: Malformed, sample: str) -> None:
     found = mistake(sample)
-    words = dict.fromkeys(("found", "text", "before", "first"), "\0")
+    words = dict.fromkeys(("found", "text", "before", "rest", "first"), "\0")
     expected = re.escape(Template(malformed.message).substitute(words)).replace("\0", ".+")
     assert re.fullmatch(expected, found.message), found.message
     assert found.help

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dnnlang
+from dnnlang import DnnWarning
 from dnnlang.cli import main
 from dnnlang.training.advice import advice
 
@@ -73,3 +75,49 @@ def test_denied_nothing_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
     assert "error[DNN341]" in said
     assert "DNN340" not in said
     assert not Path("homes.safetensors").exists()
+
+
+SLOW = "train { batch 64; epochs 1; learning_rate 1e-9 }"
+
+
+def test_fit_warns_at_the_line_that_calls_it() -> None:
+    network = dnnlang.compile(f"layer 5 relu\nlayer 1\n{SLOW}", sizes={"n[0]": 1}).load()
+    with pytest.warns(DnnWarning) as caught:
+        network.fit(AREAS, AREAS)
+    assert [w.message.diagnostic.code for w in caught if isinstance(w.message, DnnWarning)] == ["DNN340", "DNN341"]
+    assert {w.filename for w in caught} == {__file__}
+    lines = str(caught[0].message).splitlines()
+    assert lines[0].startswith("program:3:9: warning[DNN340]: `batch` is 64")
+    assert lines[1].startswith("    help: write `batch all`")
+    assert "feature 0 goes from" in str(caught[1].message)
+
+
+def test_the_samples_held_out_do_not_count() -> None:
+    text = "layer 5 relu\nlayer 1\ntrain { batch 40; epochs 1; validation 0.25 }"
+    network = dnnlang.compile(text, sizes={"n[0]": 2}).load()
+    with pytest.warns(DnnWarning, match="only 30 samples"):
+        network.fit(SMALL, SMALL[:1])
+
+
+def test_warnings_are_silenced_in_the_program_or_in_python() -> None:
+    text = f"layer 5 relu  # dnnc: allow DNN341\nlayer 1\n{SLOW}"
+    dnnlang.compile(f"{text}  # dnnc: allow DNN340", sizes={"n[0]": 1}).load().fit(AREAS, AREAS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DnnWarning)
+        dnnlang.compile(text, sizes={"n[0]": 1}).load().fit(AREAS, AREAS)
+
+
+def test_a_warning_made_an_error_stops_before_the_first_update() -> None:
+    network = dnnlang.compile(f"layer 5 relu\nlayer 1\n{SLOW}", sizes={"n[0]": 1}).load()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DnnWarning)
+        with pytest.raises(DnnWarning, match="DNN340"):
+            network.fit(AREAS, AREAS)
+    assert network.steps == 0
+
+
+def test_estimators_warn_too() -> None:
+    sklearn = pytest.importorskip("dnnlang.sklearn")
+    with pytest.warns(DnnWarning) as caught:
+        sklearn.DNNRegressor(f"layer 5 relu\nlayer 1\n{SLOW}").fit(AREAS.T, AREAS[0])
+    assert {w.filename for w in caught} == {__file__}

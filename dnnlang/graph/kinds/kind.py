@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dnnlang.diagnostics import Diagnostics
 from dnnlang.errors import InternalError
 from dnnlang.graph.architecture import Node, Parameter, Statistic
+from dnnlang.graph.definition_options import default_number
 from dnnlang.graph.definitions import Library
 from dnnlang.graph.equalities import Equality, reduced
 from dnnlang.graph.given import Slot
@@ -66,7 +67,7 @@ class Making:
         if self._linear is None:
             statement, found = self.library.statement("activation", "linear"), Diagnostics()
             if statement is not None:
-                self._linear = self.library.activation(statement.name, lambda _: None, found)
+                self._linear = self.library.activation(statement.name, default_number, found)
         if self._linear is None:
             raise InternalError("the activation `linear` is not usable")
         return self._linear
