@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ from dnnlang.diagnostics import Diagnostic, Diagnostics, rule
 from dnnlang.errors import CompileError, UsageError
 from dnnlang.graph.architecture import Architecture
 from dnnlang.graph.build import build
-from dnnlang.plan.ir import Plan, Purpose
+from dnnlang.plan.after import pass_called, purpose_of
+from dnnlang.plan.budget.amount import read_bytes
+from dnnlang.plan.ir import Options, Plan, Purpose
 from dnnlang.plan.listing import Listing
 from dnnlang.plan.memory import ITEM_BYTES, Memory, memory
-from dnnlang.plan.passes import make_plan
+from dnnlang.plan.passes import DEFAULTS, make_plan
 from dnnlang.plan.text import listing
 from dnnlang.plan.view import CacheSlot, Step, View
 from dnnlang.sizes import Size
@@ -35,7 +38,8 @@ BAD_ARGUMENT = rule(
     "bad-argument",
     "A call of the Python API has an argument that it cannot use.",
     why="`optimize` is 0, 1 or 2; `backend` is a backend that is there; `dtype` is float32 or float64; `sizes` binds "
-    "the sizes that the program leaves open, and only those.",
+    "the sizes that the program leaves open, and only those; `memory_budget` is a number of bytes, or a text such as "
+    '"64MiB".',
     wrong='dnnlang.compile("layer 1 sigmoid", optimize=3)',
     right='dnnlang.compile("layer 1 sigmoid", optimize=2)',
     program=False,
@@ -50,6 +54,17 @@ OPEN_SIZE = rule(
     program=False,
 )
 
+BUDGET = rule(
+    "DNN878",
+    "memory-budget",
+    "A memory budget is asked for where there can be none.",
+    why="What fits depends on the number of samples in a batch and on all sizes of the program, so these must be "
+    "known. At -O0 every value is kept, as in the lesson.",
+    wrong="dnnc compile lesson.dnn --memory-budget 64MiB",
+    right="dnnc compile lesson.dnn --memory-budget 64MiB --batch 256",
+    program=False,
+)
+
 Param = int | float | Fraction | str
 
 
@@ -57,7 +72,7 @@ class Program:
     """A checked program. Its plans are made when first asked for.
 
     `architecture` is the checked network, `optimize` the level; `sizes` are the open sizes bound so far. `warnings`
-    are the diagnostics of the compile.
+    are the diagnostics of the compile. `options` is what its plans were asked to be, besides.
     """
 
     def __init__(
@@ -67,12 +82,14 @@ class Program:
         *,
         sizes: Mapping[str, int] | None = None,
         warnings: tuple[Diagnostic, ...] = (),
+        options: Options = DEFAULTS,
     ) -> None:
         self.architecture = architecture
         self.optimize = _checked_level(optimize)
+        self.options = _checked_options(options, architecture, optimize)
         self.sizes: dict[str, int] = dict(sizes or {})
         self.warnings = warnings
-        self._plans: dict[tuple[Purpose, bool], Plan] = {}
+        self._plans: dict[tuple[Purpose, bool, int], Plan] = {}
         self._views: dict[Purpose, View] = {}
 
     # ------------------------------------------------------------ what it is
@@ -99,16 +116,31 @@ class Program:
 
     # ------------------------------------------------------------ its plans
 
-    def plan(self, purpose: str = "gradients", *, training: bool | None = None) -> Plan:
+    def plan(self, purpose: str = "gradients", *, training: bool | None = None, dtype: str = "float32") -> Plan:
         """The plan for `inference`, `gradients` or a `step`, made at the first call.
 
-        `training` decides about dropout and the like; by default only inference goes without.
+        `training` decides about dropout and the like; by default only inference goes without. With a memory budget the
+        plan can depend on the `dtype`. Raises UsageError where no plan fits the budget, or a size is open that it
+        depends on.
         """
         wanted = Purpose(purpose)
-        key = (wanted, wanted is not Purpose.INFERENCE if training is None else training)
+        options = self._options(dtype)
+        key = (wanted, wanted is not Purpose.INFERENCE if training is None else training, options.item_bytes)
         if key not in self._plans:
-            self._plans[key] = make_plan(self.architecture, wanted, level=self.optimize, training=key[1])
+            self._plans[key] = make_plan(
+                self.architecture, wanted, level=self.optimize, training=key[1], options=options
+            )
         return self._plans[key]
+
+    def _options(self, dtype: str = "float32") -> Options:
+        """The options of a plan for numbers of this dtype. Without a budget plans are the same for all."""
+        if self.options.memory_budget is None:
+            return self.options
+        if self.symbols:
+            name = self.symbols[0]
+            message = f"the size {name} is not known, so nobody can say what fits a memory budget"
+            raise UsageError(BUDGET.at(None, message, help=f"bind it: -D '{name}=3', or sizes={{\"{name}\": 3}}"))
+        return replace(self.options, item_bytes=item_bytes(dtype))
 
     @property
     def forward(self) -> tuple[Step, ...]:
@@ -137,12 +169,30 @@ class Program:
         """
         if m is not None and m < 1:
             raise UsageError(BAD_ARGUMENT.at(None, f"m is the number of samples, at least 1, not {m!r}"))
-        needs = memory(self.plan(purpose), item_bytes(dtype))
+        needs = memory(self.plan(purpose, dtype=dtype), item_bytes(dtype))
         return needs if m is None else needs.at(m)
 
-    def listing(self, purpose: str = "gradients") -> Listing:
-        """All that the text of a plan shows; `dnnlang.read_plan(str(listing))` equals it."""
-        return listing(self.plan(purpose))
+    def listing(self, purpose: str = "gradients", *, after: str | None = None) -> Listing:
+        """All that the text of a plan shows; `dnnlang.read_plan(str(listing))` equals it.
+
+        `after` stops behind the pass of that name; if the pass has no part in a plan for `purpose`, it is one for a
+        step. Raises UsageError where no such pass runs at this level.
+        """
+        if after is None:
+            return listing(self.plan(purpose))
+        chosen = pass_called(after, self.optimize)
+        wanted = purpose_of(chosen, Purpose(purpose))
+        training = wanted is not Purpose.INFERENCE
+        plan = make_plan(
+            self.architecture,
+            wanted,
+            level=self.optimize,
+            training=training,
+            after=chosen.name,
+            options=self._options(),
+        )
+        found = listing(plan)
+        return replace(found, title=f"{found.title}, after {chosen.name}")
 
     def __str__(self) -> str:
         return str(self.listing())
@@ -172,7 +222,21 @@ class Program:
                 raise UsageError(self._not_open(name))
         together = {**self.sizes, **sizes}
         a = self.architecture
-        return _compiled(a.source, Kept(a.imports), a.params, together, self.optimize)
+        return _compiled(a.source, Kept(a.imports), a.params, together, self.optimize, self.options)
+
+    def within(self, memory_budget: int | str, batch: int | None = None) -> Program:
+        """The program with plans for gradients and steps that need `memory_budget` bytes at most.
+
+        All counts that a plan's peak counts, at a batch of `batch` samples; by default that of the training settings.
+        The budget is a number, or a text such as "64MiB".
+        """
+        options = replace(self.options, memory_budget=_bytes(memory_budget), batch=batch)
+        return Program(self.architecture, self.optimize, sizes=self.sizes, warnings=self.warnings, options=options)
+
+    def keeping_gradients(self) -> Program:
+        """The program whose plan for a step keeps every gradient until the update."""
+        options = replace(self.options, keep_gradients=True)
+        return Program(self.architecture, self.optimize, sizes=self.sizes, warnings=self.warnings, options=options)
 
     def load(
         self,
@@ -208,8 +272,14 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     optimize: int = 2,
     base: str | os.PathLike[str] | None = None,
+    keep_gradients: bool = False,
+    memory_budget: int | str | None = None,
+    batch: int | None = None,
 ) -> Program:
     """Compile the text of a program. `base` is the folder that its imports are relative to.
+
+    `keep_gradients` keeps every gradient in the plan of a step. With a `memory_budget` (bytes, or "64MiB"), plans for
+    gradients and steps compute values again rather than needing more at a batch of `batch` samples.
 
     Raises CompileError, whose `diagnostics` say what is wrong and where.
     """
@@ -218,7 +288,8 @@ def compile(
     if source is None:
         raise CompileError(*found.in_source_order())
     files = Folder(os.fspath(base)) if base is not None else None
-    return _compiled(source, files, params or {}, sizes or {}, optimize)
+    options = Options(keep_gradients, _bytes(memory_budget), batch)
+    return _compiled(source, files, params or {}, sizes or {}, optimize, options)
 
 
 def compile_file(
@@ -227,9 +298,16 @@ def compile_file(
     params: Mapping[str, Param] | None = None,
     sizes: Mapping[str, int] | None = None,
     optimize: int = 2,
+    keep_gradients: bool = False,
+    memory_budget: int | str | None = None,
+    batch: int | None = None,
 ) -> Program:
-    """Compile the program in a file. Raises CompileError, or UsageError where the file cannot be read."""
-    return _compiled(read_source(path), Folder.of(path), params or {}, sizes or {}, optimize)
+    """Compile the program in a file; options as in `compile`.
+
+    Raises CompileError, or UsageError where the file cannot be read.
+    """
+    options = Options(keep_gradients, _bytes(memory_budget), batch)
+    return _compiled(read_source(path), Folder.of(path), params or {}, sizes or {}, optimize, options)
 
 
 def compile_stored(
@@ -252,7 +330,12 @@ def compile_stored(
 
 
 def _compiled(
-    source: SourceFile, files: Files | None, params: Mapping[str, Param], sizes: Mapping[str, int], optimize: int
+    source: SourceFile,
+    files: Files | None,
+    params: Mapping[str, Param],
+    sizes: Mapping[str, int],
+    optimize: int,
+    options: Options = DEFAULTS,
 ) -> Program:
     level = _checked_level(optimize)
     found = Diagnostics()
@@ -260,13 +343,48 @@ def _compiled(
     architecture = build(tree, found, params=params, sizes=sizes)
     if architecture is None or found.failed:
         raise CompileError(*found.in_source_order())
-    return Program(architecture, level, sizes=sizes, warnings=tuple(found.in_source_order()))
+    return Program(architecture, level, sizes=sizes, warnings=tuple(found.in_source_order()), options=options)
 
 
 def _checked_level(optimize: int) -> int:
     if optimize not in LEVELS or isinstance(optimize, bool):
         raise UsageError(BAD_ARGUMENT.at(None, f"`optimize` is 0, 1 or 2, not {optimize!r}", help="2 is the default"))
     return optimize
+
+
+def _bytes(budget: int | str | None) -> int | None:
+    """A memory budget in bytes. Raises UsageError for what is none."""
+    amount = read_bytes(budget) if isinstance(budget, str) else budget
+    if budget is None or _is_count(amount):
+        return amount
+    message = f"`memory_budget` is a number of bytes above 0, not {budget!r}"
+    raise UsageError(BAD_ARGUMENT.at(None, message, help='write 67_108_864, or "64MiB"'))
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number > 0
+
+
+def _checked_options(options: Options, architecture: Architecture, optimize: int) -> Options:
+    """The options, the batch filled in. Raises UsageError where they do not go together."""
+    batch, settings = options.batch, architecture.settings
+    if batch is not None and not _is_count(batch):
+        raise UsageError(BAD_ARGUMENT.at(None, f"`batch` is a number of samples, at least 1, not {batch!r}"))
+    if options.memory_budget is None:
+        if batch is None:
+            return options
+        message = "a batch was given without a memory budget; plans hold for every batch, so nothing depends on it"
+        raise UsageError(BUDGET.at(None, message, help="give a memory budget too, or leave the batch out"))
+    if optimize == 0:
+        message = "there is no memory budget at -O0, where every value is kept as in the lesson"
+        raise UsageError(BUDGET.at(None, message, help="use -O1 or -O2"))
+    if batch is None and "batch" in settings.places:
+        batch = settings.batch
+    if batch is None:
+        message = "a memory budget is for a batch of so many samples, and nobody said how many"
+        advice = "give it: --batch 64, batch=64 in Python, or `batch 64` in the program's train settings"
+        raise UsageError(BUDGET.at(None, message, help=advice))
+    return replace(options, batch=batch)
 
 
 def item_bytes(dtype: str) -> int:

@@ -95,6 +95,23 @@ class Naive:
                     grads.pop(f"d{letter}[{node.l}]", None)
         return grads
 
+    def stepped(self, X: Arrays, Y: Arrays, state: dict[str, Array], rate: float) -> Arrays:
+        """The parameters after one step. `state` is the optimizer's, 0 where it does not say; it is changed."""
+        gradients = self.gradients(X, Y)
+        norm = np.sqrt(sum((g**2).sum() for g in gradients.values()))
+        limit = self.spec.clip_norm
+        scale = 1.0 if limit is None or norm <= float(limit) else float(limit) / norm
+        name, _, given = self.spec.optimizer.rstrip(")").partition("(")
+        options = {key: float(value) for key, value in (item.split("=") for item in given.split(", ") if item)}
+        made = {parameter: w.copy() for parameter, w in self.parameters.items()}
+        for gradient, g in gradients.items():
+            w = gradient[1:]
+            kept = tuple(state.get(f"{part}/{w}", np.zeros_like(g)) for part in "vs")
+            made[w], (state[f"v/{w}"], state[f"s/{w}"]) = OPTIMIZERS[name](
+                made[w], scale * g, *kept, rate, self.step, **options
+            )
+        return made
+
     def _penalized(self) -> list[NodeSpec]:
         """The layers with a W of their own that is trained."""
         layers = (n for n in self.spec.nodes if n.kind == "layer")
@@ -248,3 +265,40 @@ def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[in
         c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & 0xFFFFFFFF, (p0 >> 32) ^ c3 ^ k1, p0 & 0xFFFFFFFF
         k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
     return c0, c1, c2, c3
+
+
+def sgd(w, g, v, s, rate, t):
+    return w - rate * g, (v, s)
+
+
+def momentum(w, g, v, s, rate, t, beta=0.9):
+    v = beta * v + g
+    return w - rate * v, (v, s)
+
+
+def nesterov(w, g, v, s, rate, t, beta=0.9):
+    v = beta * v + g
+    return w - rate * (g + beta * v), (v, s)
+
+
+def adagrad(w, g, v, s, rate, t, epsilon=1e-10):
+    s = s + g**2
+    return w - rate * g / (np.sqrt(s) + epsilon), (v, s)
+
+
+def rmsprop(w, g, v, s, rate, t, decay=0.99, epsilon=1e-8):
+    s = decay * s + (1 - decay) * g**2
+    return w - rate * g / (np.sqrt(s) + epsilon), (v, s)
+
+
+def adam(w, g, v, s, rate, t, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    v, s = beta1 * v + (1 - beta1) * g, beta2 * s + (1 - beta2) * g**2
+    return w - rate * (v / (1 - beta1**t)) / (np.sqrt(s / (1 - beta2**t)) + epsilon), (v, s)
+
+
+def adamw(w, g, v, s, rate, t, decay=0.01):
+    return adam(w - rate * decay * w, g, v, s, rate, t)
+
+
+OPTIMIZERS = {f.__name__: f for f in (sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw)}
+"""One step of each, as its paper has it: the new w and the new state (v, s)."""

@@ -15,7 +15,17 @@ SMOOTH = ("linear", "sigmoid", "tanh", "softplus")
 KINKED = ("relu", "leaky_relu", "leaky_relu(slope=0.2)")
 PAIRS = (("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy"), ("linear", "mse"), ("tanh", "mse"))
 EPSILONS = (Fraction(1, 10), Fraction(1, 2))  # large ones: nothing is blown up where a unit hardly varies
-OPTIMIZERS = ("sgd", "momentum", "momentum(beta=0.5)", "adam")
+# Large epsilons where the step divides by the gradient's own size: rounding of a gradient that is 0 stays small.
+OPTIMIZERS = (
+    "sgd",
+    "momentum",
+    "momentum(beta=0.5)",
+    "nesterov",
+    "adagrad(epsilon=0.001)",
+    "rmsprop(epsilon=0.001)",
+    "adam(epsilon=0.001)",
+    "adamw",
+)
 
 
 @dataclass(frozen=True)
@@ -92,14 +102,22 @@ class ProgramSpec:
 
 
 @st.composite
-def programs(draw: st.DrawFn, *, kinks: bool = True, dropout: bool = True, max_nodes: int = 8) -> ProgramSpec:
+def programs(
+    draw: st.DrawFn,
+    *,
+    kinks: bool = True,
+    dropout: bool = True,
+    min_nodes: int = 0,
+    max_nodes: int = 8,
+    most_units: int = 4,
+) -> ProgramSpec:
     """A random program. Without `kinks` its loss is smooth in every parameter."""
     activations = SMOOTH + KINKED if kinks else SMOOTH
-    made = _Making(draw, activations, dropout)
+    made = _Making(draw, activations, dropout, most_units)
     for number in range(1, draw(st.integers(1, 3)) + 1):
         made.inputs[f"x{number}"] = draw(st.integers(1, 4))
     made.layer()
-    for _ in range(draw(st.integers(0, max_nodes))):
+    for _ in range(draw(st.integers(min_nodes, max_nodes))):
         draw(st.sampled_from(made.choices()))()
     losses = made.finish()
     return ProgramSpec(
@@ -113,8 +131,9 @@ def programs(draw: st.DrawFn, *, kinks: bool = True, dropout: bool = True, max_n
 
 
 class _Making:
-    def __init__(self, draw: st.DrawFn, activations: tuple[str, ...], dropout: bool) -> None:
+    def __init__(self, draw: st.DrawFn, activations: tuple[str, ...], dropout: bool, most_units: int) -> None:
         self.draw = draw
+        self.most_units = most_units
         self.activations = activations
         self.may_drop = dropout
         self.inputs: dict[str, int] = {}
@@ -146,7 +165,7 @@ class _Making:
 
     def layer(self, units: int | None = None, activation: str | None = None, source: str | None = None) -> None:
         source = self.any_source() if source is None else source
-        units = self.draw(st.integers(1, 4)) if units is None else units
+        units = self.draw(st.integers(1, self.most_units)) if units is None else units
         activation = self.draw(st.sampled_from(self.activations)) if activation is None else activation
         l2 = self.draw(st.sampled_from((None, None, Fraction(0), Fraction(1, 4))))
         trainable = self.draw(st.sampled_from((True, True, True, False)))
@@ -199,7 +218,7 @@ class _Making:
     def concat(self) -> None:
         sources = (self.any_source(), *self.draw(st.lists(st.sampled_from(self._names()), min_size=1, max_size=2)))
         units = sum(map(self.units, sources))
-        if units > 12:
+        if units > 3 * self.most_units:
             return self.layer()
         return self.nodes.append(NodeSpec(self._name(), "concat", sources, units))
 

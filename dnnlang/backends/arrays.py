@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from dnnlang.backends.numpy.tiles import column_pieces
 from dnnlang.diagnostics import Rule, rule
 from dnnlang.diagnostics.suggest import closest
 from dnnlang.errors import DataError
@@ -193,7 +194,7 @@ def _same_samples(arrays: Mapping[str, Array], m: int | None, letter: str) -> No
 def _converted(array: Array, dtype: np.dtype[Any], title: str) -> Array:
     with np.errstate(over="ignore"):
         made = array.astype(dtype, copy=False)
-    if not np.isfinite(made).all():
+    if not _all_finite(made):
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(made))[0])
         raise _error(
             NOT_FINITE,
@@ -204,6 +205,13 @@ def _converted(array: Array, dtype: np.dtype[Any], title: str) -> Array:
     if not (made.flags.c_contiguous or made.flags.f_contiguous):
         made = np.ascontiguousarray(made)  # a product of anything else would fall back to slow loops
     return made
+
+
+def _all_finite(array: Array) -> bool:
+    """NaN and infinities do not get lost in a sum, which needs no room, unlike a flag for every entry."""
+    with np.errstate(all="ignore"):
+        total = np.add.reduce(array, axis=None)
+    return bool(np.isfinite(total) or np.isfinite(array).all())  # a sum may be too large where no entry is
 
 
 def _one_hot(classes: Array, units: int, dtype: np.dtype[Any], title: str) -> Array:
@@ -223,13 +231,13 @@ def _one_hot(classes: Array, units: int, dtype: np.dtype[Any], title: str) -> Ar
 
 def _check_given(array: Array, equations: tuple[tuple[Expr, Fraction], ...], value: GivenValue, title: str) -> None:
     for expr, right in equations:
-        off = np.abs(value(expr, array) - float(right))
-        if off.max() > GIVEN_TOLERANCE:
-            column = int(np.argmax(off.max(axis=0)))
-            message = f"column {column} of {title} does not obey `{text(expr, matrix=False)} = {number(right)}`"
-            raise _error(
-                WRONG_TARGETS, message, "pass a distribution a column (one-hot columns), or class numbers (m,)"
-            )
+        for piece in column_pieces(array.shape):
+            off = np.abs(value(expr, array[piece]) - float(right))
+            if off.max() > GIVEN_TOLERANCE:
+                column = piece[1].start + int(np.argmax(off.max(axis=0)))
+                message = f"column {column} of {title} does not obey `{text(expr, matrix=False)} = {number(right)}`"
+                advice = "pass a distribution a column (one-hot columns), or class numbers (m,)"
+                raise _error(WRONG_TARGETS, message, advice)
 
 
 def _error(broken: Rule, message: str, help: str | None) -> DataError:

@@ -56,11 +56,14 @@ def key_of(seed: int) -> tuple[int, int]:
     return seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
 
 
-def mask_words(rows: int, columns: int, *, seed: int, step: int, node: int) -> Words:
-    """32 random bits for each unit of each column: (rows, columns)."""
+def mask_words(rows: int, columns: int, *, seed: int, step: int, node: int, first: tuple[int, int] = (0, 0)) -> Words:
+    """32 random bits for each unit of each column: (rows, columns), from unit and column `first` on.
+
+    The first unit is a multiple of 4.
+    """
     blocks = (rows + 3) // 4
-    block = np.arange(blocks, dtype=np.uint64)[:, None]
-    column = np.arange(columns, dtype=np.uint64)[None, :]
+    block = np.arange(first[0] // 4, first[0] // 4 + blocks, dtype=np.uint64)[:, None]
+    column = np.arange(first[1], first[1] + columns, dtype=np.uint64)[None, :]
     words = philox4x32((block, column, step & 0xFFFFFFFF, _last_word(Stream.MASK, node)), key_of(seed))
     return np.stack(words, axis=1).reshape(4 * blocks, columns)[:rows]
 

@@ -11,6 +11,7 @@ COMMANDS: Final[dict[str, str]] = {
     "evaluate": "measure a trained model on data",
     "predict": "apply a trained model to data",
     "gradcheck": "compare every dW and db with differences of the loss",
+    "verify": "check plans in JSON, whoever made them",
     "fmt": "lay programs out in the one way, in place",
     "explain": "explain a diagnostic",
 }

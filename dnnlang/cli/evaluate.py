@@ -24,7 +24,7 @@ MOST_CLASSES: Final = 50
 def configure(parser: Parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a trained model (.safetensors)")
     add_data_options(parser)
-    parser.add_argument("--backend", metavar="NAME", default="auto", help="auto (default), numpy, …")
+    parser.add_argument("--backend", metavar="NAME", default="auto", help="auto (default), numpy or native")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ EXAMPLE: Final = """example:
 
 def configure(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="a program (.dnn)")
-    parser.add_argument("--backend", metavar="NAME", default="numpy", help="whose gradients (default: numpy)")
+    parser.add_argument("--backend", metavar="NAME", default="numpy", help="whose gradients: numpy (default) or native")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of parameters and samples (default: 0)")
     add_program_options(parser)
     add_deny_option(parser)

@@ -75,6 +75,35 @@ def definition(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def amount(text: str) -> int:
+    """The bytes of --memory-budget."""
+    from dnnlang.plan.budget.amount import read_bytes
+
+    found = read_bytes(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"`{text}` is no amount of memory; write 64MiB, 1.5GiB, 512kB, or bytes")
+    return found
+
+
+def samples(text: str) -> int:
+    """The number of samples of --batch."""
+    if not text.isascii() or not text.isdigit() or not 1 <= len(text) <= 12 or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of samples; write 64")
+    return int(text)
+
+
+def add_budget_option(parser: Parser) -> None:
+    """--memory-budget, of the commands that plan gradients."""
+    parser.add_argument(
+        "--memory-budget",
+        metavar="SIZE",
+        type=amount,
+        default=None,
+        help="compute values again in the backward part rather than needing more: 64MiB, 1.5GiB, 512kB, or bytes; "
+        "parameters, gradients and the optimizer's state count too, X and Y do not",
+    )
+
+
 def add_program_options(parser: Parser) -> None:
     """-D and -O, of every command that compiles."""
     parser.add_argument(

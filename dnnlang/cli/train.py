@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnnlang.cli.output import check_output, write_result
-from dnnlang.cli.parser import Parser, add_deny_option, add_program_options
+from dnnlang.cli.parser import Parser, add_budget_option, add_deny_option, add_program_options
 from dnnlang.cli.programs import MODEL, denied_codes, open_program
 from dnnlang.cli.text import count, figure
 
@@ -57,9 +57,10 @@ def configure(parser: Parser) -> None:
         help="the trained model (default: FILE's name, ending in .safetensors, in this folder)",
     )
     parser.add_argument("--resume", metavar="MODEL", help="go on with the training in MODEL, and write it there")
-    parser.add_argument("--backend", metavar="NAME", default="auto", help="auto (default), numpy, …")
+    parser.add_argument("--backend", metavar="NAME", default="auto", help="auto (default), numpy or native")
     parser.add_argument("--history", metavar="PATH", help="write a JSON line for each epoch")
     parser.add_argument("--report", metavar="PATH", help="write a report (one HTML file)")
+    add_budget_option(parser)
     add_program_options(parser)
     add_deny_option(parser)
 
@@ -67,7 +68,7 @@ def configure(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dnnlang.cli.progress import progress
     from dnnlang.cli.signals import stopping
-    from dnnlang.cli.watchers import Checkpoints, HistoryFile
+    from dnnlang.cli.watchers import Checkpoints, ChosenBackend, HistoryFile
     from dnnlang.training.files import save
     from dnnlang.training.loop import Run
 
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     stored = _stored(arguments)
     model, X, Y, measure = _prepare(arguments, program, stored)
     shown = progress()
-    observers: list[Observer] = [shown, Checkpoints(model, output)]
+    observers: list[Observer] = [ChosenBackend(), shown, Checkpoints(model, output)]
     if arguments.history is not None:
         observers.append(HistoryFile(arguments.history))
     training = Run(model.network, X, Y, observers=observers, state=model.training, measure=measure)
@@ -127,12 +128,22 @@ def _prepare(
     features = routing.features
     block = table.read(features, routing.labels)
     layout, sizes = lay_out(table, block, routing, program.architecture)
+    if arguments.memory_budget is not None:
+        program = _within(program.bind(sizes), arguments.memory_budget, block.rows)
     network = program.load(backend=arguments.backend, sizes=sizes)
     network.layout = layout
     X = inputs_of(layout, features, block.numbers, network.dtype)
     Y = targets_of(layout, table, block, network.dtype)
     training = None if stored is None else resume(network, stored)
     return Model(network, layout, training), X, Y, measure_of(network, Y, layout)
+
+
+def _within(program: Program, budget: int, rows: int) -> Program:
+    """The program with plans for this budget and the batch of its settings. Raises UsageError if none fits."""
+    batch = program.architecture.settings.batch
+    made = program.within(budget, min(batch, rows) if batch is not None else rows)
+    made.plan("step")
+    return made
 
 
 def _note_other_data(arguments: argparse.Namespace, training: Run, X: Data, Y: Data) -> None:
@@ -171,6 +182,8 @@ def _again(arguments: argparse.Namespace, output: str) -> str:
         words += ["--input", columns]
     for name, value in arguments.defines:
         words += ["-D", f"{name}={value}"]
+    if arguments.memory_budget is not None:
+        words += ["--memory-budget", str(arguments.memory_budget)]
     return shlex.join([*words, "--resume", output])
 
 

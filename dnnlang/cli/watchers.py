@@ -1,4 +1,4 @@
-"""Observers of training that write files: checkpoints and the history."""
+"""Observers of training: which backend it is, checkpoints, the history."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,15 @@ EVERY: Final = 5.0
 """Seconds between checkpoints …"""
 SHARE: Final = 20
 """… but at least this many times what writing one takes, so that large models do not train for the disk."""
+
+
+class ChosenBackend(Observer):
+    """One line that says which backend trains, and why, where there is much to do and nobody asked for one."""
+
+    def begin(self, run: Run) -> None:
+        if run.choice is not None:
+            with suppress(BrokenPipeError):  # nobody reads
+                print(f"backend: {run.choice}", file=sys.stderr, flush=True)
 
 
 class Checkpoints(Observer):

@@ -11,6 +11,7 @@ from typing import Final
 
 from dnnlang.plan.ir import Instruction
 from dnnlang.primitives.fill import Zeros
+from dnnlang.primitives.fused import Fused
 from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.mask import Mask
@@ -35,8 +36,7 @@ def fits(rows: Size, room: Size) -> bool:
 def _product(i: Instruction) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Product)
-    epilogue = 0 if p.epilogue is None else len(p.epilogue.names) - 1
-    if len(i.inputs) != 2 + p.bias + p.accumulate + epilogue:
+    if len(i.inputs) != 2 + p.bias + p.accumulate:
         yield f"a product with {len(i.inputs)} operands"
         return
     left, right, out = i.inputs[0].shape, i.inputs[1].shape, i.outputs[0].shape
@@ -126,6 +126,8 @@ def _loss(i: Instruction) -> Iterator[str]:
     if len(i.inputs) != len(p.names) + p.accumulate:
         yield f"a loss of {len(p.names)} variables has {len(i.inputs)} operands"
         return
+    if p.expr.per_unit:
+        yield "the loss of a sample is not one number"
     shapes = {v.shape for v in i.inputs[: len(p.names)]}
     if len(shapes) > 1:
         yield "output and target have different shapes"
@@ -215,18 +217,65 @@ def _update(i: Instruction) -> Iterator[str]:
     yield from _same_shapes(i)
 
 
-def expression_faults(primitive: Primitive) -> Iterator[str]:
-    """Every variable of the expression is an operand, and nothing in it is random."""
-    of = primitive.epilogue if isinstance(primitive, Product) else primitive
-    if not isinstance(of, Map | MeanOverSamples | Loss):
+def record_faults(primitive: Primitive) -> Iterator[str]:
+    """What is wrong with a primitive whatever it is used for: a variable that is no operand, a random expression."""
+    if isinstance(primitive, Fused):
+        yield from _fused_faults(primitive)
         return
-    missing = variables(of.expr) - set(of.names)
+    if not isinstance(primitive, Map | MeanOverSamples | Loss):
+        return
+    missing = variables(primitive.expr) - set(primitive.names)
     if missing:
         yield f"nobody says what {', '.join(sorted(missing))} is"
-    if of.expr.op in DRAWS:
+    if primitive.expr.op in DRAWS:
         yield "an expression outside an initializer draws random numbers"
-    if isinstance(of, Map) and isinstance(primitive, Product) and of.names[:1] != ("u",):
-        yield "the epilogue does not begin with the product"
+
+
+def _fused_faults(p: Fused) -> Iterator[str]:
+    """The members write each place once, before it is read, and leave none out."""
+    done, read = set(range(p.inputs)), set[int]()
+    for member in p.members:
+        if isinstance(member.primitive, Fused) or type(member.primitive) not in RULES:
+            yield "a member is of an unknown kind"
+            return
+        if not done.issuperset(member.inputs):
+            yield "a member reads what is computed later"
+        if not done.isdisjoint(member.outputs) or len(set(member.outputs)) != len(member.outputs):
+            yield "two members compute the same"
+        done.update(member.outputs)
+        read.update(member.inputs)
+        yield from record_faults(member.primitive)
+    if done != set(range(len(done))) or not 0 <= p.inner < len(done) - p.inputs or len(p.members) < 2:
+        yield "the places of the operands have gaps"
+    if not read.issuperset(range(p.inputs + p.inner)):
+        yield "an operand is not used"
+
+
+def members(i: Instruction) -> list[Instruction]:
+    """The instructions that a merged one, whose record has no faults, stands for."""
+    p = i.primitive
+    if not isinstance(p, Fused):
+        return [i]
+    there = (*i.inputs, *i.inner, *i.outputs)
+    return [
+        Instruction(m.primitive, tuple(there[n] for n in m.inputs), tuple(there[n] for n in m.outputs), i.span)
+        for m in p.members
+    ]
+
+
+def _fused(i: Instruction) -> Iterator[str]:
+    """Each member keeps its own rule."""
+    p = i.primitive
+    assert isinstance(p, Fused)
+    there = (*i.inputs, *i.inner, *i.outputs)
+    written = sum(len(member.outputs) for member in p.members)
+    if (p.inputs, p.inner, p.inputs + written) != (len(i.inputs), len(i.inner), len(there)):
+        yield "the operands are not those of the merged steps"
+        return
+    if len(set(there)) != len(there):
+        yield "a value stands in two places"
+    for part in members(i):
+        yield from RULES[type(part.primitive)](part)
 
 
 RULES: Final[dict[type, Callable[[Instruction], Iterator[str]]]] = {
@@ -243,5 +292,6 @@ RULES: Final[dict[type, Callable[[Instruction], Iterator[str]]]] = {
     Running: _running,
     Clip: _clip,
     Update: _update,
+    Fused: _fused,
 }
 """What is wrong with an instruction, by its primitive."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dnnlang.graph.architecture import Architecture, Copy
+from dnnlang.primitives.fused import Fused
 from dnnlang.primitives.primitive import Primitive
 from dnnlang.primitives.values import Role, Value
 from dnnlang.sizes import M, Size
@@ -24,11 +25,26 @@ class Purpose(StrEnum):
     STEP = "step"  # gradients, then the optimizer's update
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a compile may be asked for besides the level.
+
+    `keep_gradients` keeps every dW and db in a plan for a step, instead of using some up where they arise.
+    `memory_budget` is the largest peak, in bytes, of a plan for `batch` samples with numbers of `item_bytes` bytes.
+    """
+
+    keep_gradients: bool = False
+    memory_budget: int | None = None
+    batch: int | None = None
+    item_bytes: int = 4
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Instruction:
     """`outputs` = `primitive` of `inputs`. `span` is the statement that asked for it, in the copy `within` of a body.
 
-    All primitives have one output, except those that change several persistent values at once (Clip, Update).
+    Most primitives have one output; Clip and Update change several persistent values at once, and a Fused one has the
+    outputs of all that it merges. `inner` are the values that live and die within a Fused step, and lie in no slot.
     """
 
     primitive: Primitive
@@ -36,19 +52,51 @@ class Instruction:
     outputs: tuple[Value, ...]
     span: Span | None
     within: Copy | None = None
+    inner: tuple[Value, ...] = ()
 
     @property
     def output(self) -> Value:
         return self.outputs[0]
 
 
+def parts(instruction: Instruction) -> tuple[Instruction, ...]:
+    """The plain instructions that a Fused one merges, in order; any other by itself."""
+    primitive = instruction.primitive
+    if not isinstance(primitive, Fused):
+        return (instruction,)
+    values = (*instruction.inputs, *instruction.inner, *instruction.outputs)
+    return tuple(
+        Instruction(
+            member.primitive,
+            tuple(values[place] for place in member.inputs),
+            tuple(values[place] for place in member.outputs),
+            instruction.span,
+            instruction.within,
+        )
+        for member in primitive.members
+    )
+
+
+def overwritable(instruction: Instruction, number: int) -> Sequence[int]:
+    """Which inputs output `number` may overwrite, where these have its shape and nobody reads them any more."""
+    primitive = instruction.primitive
+    if isinstance(primitive, Fused):
+        return primitive.overwrites[number]
+    return primitive.overwritable(len(instruction.inputs)) if number == 0 else ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Slot:
-    """Room for values that are never alive at the same time: `rows` numbers, for each sample or once."""
+    """A region of the arena, for values that are never alive at the same time: `rows` numbers, a sample or once.
+
+    It begins where the highest of the slots that it stands `on` ends, at the beginning of the arena if it stands on
+    none. Slots that do not stand on each other may overlap; then what lies in them is not alive at the same time.
+    """
 
     number: int
     rows: Size
     per_sample: bool
+    on: tuple[int, ...] = ()
 
     @property
     def elements(self) -> Size:
@@ -59,8 +107,8 @@ class Slot:
 class Plan:
     """One computation over one batch. m, the number of samples, is a symbol in it.
 
-    `places` gives the slot number of each value that lies in one; an instruction works in place where its
-    output has the slot of one of its inputs. Mappings go from names to values: what the caller brings
+    `aliases` gives for an output that is written in place the input that it overwrites; `places` gives the slot
+    number of each value that lies in one. Mappings go from names to values: what the caller brings
     (`inputs`, `targets`), what persists (`parameters`, `statistics`, `state` under names like `v/W[1]`), and the
     results (`outputs`, alive at the end of the forward part; `loss`; `gradients` by the name of the parameter).
     """
@@ -83,6 +131,8 @@ class Plan:
     places: Mapping[Value, int] = field(default_factory=dict)
     passes: tuple[str, ...] = ()
     statistics: Mapping[str, Value] = field(default_factory=dict)
+    options: Options = Options()
+    aliases: Mapping[Value, Value] = field(default_factory=dict)
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:

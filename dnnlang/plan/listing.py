@@ -26,9 +26,9 @@ NOT_A_PLAN = rule(
 )
 
 _LABEL: Final = re.compile(r" ([FBU]\d+) +")
-_PLACE: Final = re.compile(r"(slot \d+(, in place)?|gradient|parameter|statistic|state)")
+_PLACE: Final = re.compile(r"(slot \d+(, in place)?|in place|gradient|parameter|statistic|state)")
 _SECTIONS: Final = ("forward", "backward", "update")
-_FOOTERS: Final = ("cache", "peak")
+_FOOTERS: Final = ("cache", "slots", "peak", "budget")
 
 
 @dataclass(frozen=True, slots=True)

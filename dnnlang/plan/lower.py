@@ -32,7 +32,7 @@ def lower(plan: Plan) -> Plan:
 
     `updates` gets what training changes besides parameters: the running statistics.
     """
-    build = Lowering(plan.architecture, training=plan.training)
+    build = Lowering(plan.architecture, training=plan.training, packed=plan.level > 0)
     build.nodes()
     build.losses()
     build.penalties()
@@ -52,8 +52,9 @@ def lower(plan: Plan) -> Plan:
 class Lowering:
     """The Builder that node kinds lower themselves with."""
 
-    def __init__(self, architecture: Architecture, *, training: bool) -> None:
+    def __init__(self, architecture: Architecture, *, training: bool, packed: bool) -> None:
         self.training = training
+        self._packed = packed  # one bit an entry of a mask, rather than a number as in the lesson
         self.instructions: list[Instruction] = []
         self.updates: list[Instruction] = []
         self.parameters = {p.name: Value(p.name, p.shape, Role.PARAMETER) for p in architecture.parameters.values()}
@@ -163,12 +164,12 @@ class Lowering:
         return self._append(name, Stack(), tuple(parts), span)
 
     def mask(self, name: str, like: Value, rate: Fraction, node: int, span: Span) -> Value:
-        return self._append(name, Mask(rate, node, like.shape), (), span, Role.MASK)
+        value = Value(name, like.shape, Role.MASK, packed=self._packed)
+        self.instructions.append(Instruction(Mask(rate, node, like.shape), (), (value,), span, self._within))
+        return value
 
-    def _append(
-        self, name: str, primitive: Primitive, inputs: tuple[Value, ...], span: Span, role: Role = Role.ACTIVATION
-    ) -> Value:
-        value = Value(name, primitive.shape([v.shape for v in inputs]), role)
+    def _append(self, name: str, primitive: Primitive, inputs: tuple[Value, ...], span: Span) -> Value:
+        value = Value(name, primitive.shape([v.shape for v in inputs]), Role.ACTIVATION)
         self.instructions.append(Instruction(primitive, inputs, (value,), span, self._within))
         return value
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dnnlang.plan.ir import IN_SLOTS, Plan, Purpose
-from dnnlang.plan.liveness import last_uses
+from dnnlang.plan.layout import Line, formula, height, largest_lines, reference_sizes, starts
+from dnnlang.plan.liveness import Buffer, buffers
+from dnnlang.plan.packing.problem import Block, bound
+from dnnlang.plan.room import room
 from dnnlang.primitives.values import Value
 from dnnlang.sizes import M, Maximum, Size, maximum, substitute, total
 
@@ -20,25 +23,47 @@ class Memory:
     """Bytes, slots counted without padding.
 
     Parameters, statistics, gradients and the optimizer's state are persistent. `cache` is what the forward part
-    leaves for the backward part, `workspace` the rest of the slots; X, Y and J belong to the caller. `peak` is the
+    leaves for the backward part, `workspace` the rest of the arena; X, Y and J belong to the caller. `peak` is the
     sum of all, `lower_bound` the largest sum of live slots for this order of instructions, plus what is persistent.
+    `slots` and `least` are the same two without what is persistent.
     """
 
     parameters: Size
     gradients: Size
     state: Size
     cache: Size
-    workspace: Size
+    workspace: Bytes
     peak: Bytes
     lower_bound: Bytes
     statistics: Size = 0
 
+    @property
+    def persistent(self) -> Size:
+        return self.parameters + self.gradients + self.state + self.statistics
+
+    @property
+    def slots(self) -> Bytes:
+        """The arena."""
+        return self.workspace + self.cache
+
+    @property
+    def least(self) -> Bytes:
+        """The largest sum of live slots: no arena can be smaller."""
+        return self.lower_bound + -self.persistent
+
     def at(self, m: int) -> Memory:
         """For m samples: numbers, unless other sizes are open."""
         values: dict[str, Size] = {"m": m}
-        exact = ("parameters", "gradients", "state", "cache", "workspace", "statistics")
-        made = {name: substitute(getattr(self, name), values) for name in exact}
-        return replace(self, **made, peak=_at(self.peak, values), lower_bound=_at(self.lower_bound, values))
+        return Memory(
+            substitute(self.parameters, values),
+            substitute(self.gradients, values),
+            substitute(self.state, values),
+            substitute(self.cache, values),
+            _at(self.workspace, values),
+            _at(self.peak, values),
+            _at(self.lower_bound, values),
+            substitute(self.statistics, values),
+        )
 
 
 def memory(plan: Plan, item_bytes: int = ITEM_BYTES) -> Memory:
@@ -52,7 +77,7 @@ def memory(plan: Plan, item_bytes: int = ITEM_BYTES) -> Memory:
     persistent = parameters + gradients + state + statistics
     least = lower_bound(plan, item_bytes)
     peak, bound = slots + persistent, least + persistent
-    return Memory(parameters, gradients, state, cache, slots - cache, peak, bound, statistics)
+    return Memory(parameters, gradients, state, cache, slots + -cache, peak, bound, statistics)
 
 
 def elements(values: Iterable[Value]) -> Size:
@@ -61,15 +86,29 @@ def elements(values: Iterable[Value]) -> Size:
     return total(per_sample) * M + total(once)
 
 
-def slot_bytes(plan: Plan, item_bytes: int = ITEM_BYTES) -> Size:
-    """Bytes of all slots together."""
-    per_sample = total(s.rows for s in plan.slots if s.per_sample)
-    return item_bytes * (per_sample * M + total(s.rows for s in plan.slots if not s.per_sample))
+def slot_bytes(plan: Plan, item_bytes: int = ITEM_BYTES) -> Bytes:
+    """Bytes of the arena that all slots lie in."""
+    return item_bytes * height(plan.slots)
+
+
+def live_bytes(plan: Plan) -> int:
+    """The largest sum of live slots in float32, at the reference sizes, with m = 64."""
+    found = buffers(plan)
+    sizes = reference_sizes([b.rows * M if b.per_sample else b.rows for b in found])
+    return ITEM_BYTES * bound([Block(b.lower, b.upper, size) for b, size in zip(found, sizes, strict=True)])
+
+
+def slots_ratio(plan: Plan) -> float:
+    """The size of the arena, divided by the largest sum of live slots; at the reference sizes, with m = 64."""
+    sizes = reference_sizes([slot.elements for slot in plan.slots])
+    taken = dict(zip((slot.number for slot in plan.slots), sizes, strict=True))
+    arena = ITEM_BYTES * starts(plan.slots, taken)[1]
+    return arena / live_bytes(plan) if arena else 1.0
 
 
 def cached_values(plan: Plan) -> list[Value]:
     """What the forward part writes to slots and the backward part reads; at -O0, as in the lesson, every Z and A."""
-    written = [i.output for i in plan.forward if i.output.role in IN_SLOTS]
+    written = [v for i in plan.forward for v in i.outputs if v.role in IN_SLOTS]
     if plan.purpose is Purpose.INFERENCE:
         return []
     if plan.level == 0:
@@ -80,41 +119,50 @@ def cached_values(plan: Plan) -> list[Value]:
 
 def lower_bound(plan: Plan, item_bytes: int = ITEM_BYTES) -> Bytes:
     """The largest sum of values alive at the same time; one that takes the place of another counts once."""
-    last = last_uses(plan)
-    alive: dict[bool, Size] = {True: 0, False: 0}  # rows, of per-sample values and of others
-    seen: dict[tuple[Size, Size], None] = {}
-    for at, instruction in enumerate(plan.instructions):
-        output = instruction.output
-        dying = [v for v in dict.fromkeys(instruction.inputs) if last.get(v) == at]
-        if output.role in IN_SLOTS:
-            over = _replaced(plan, output, dying)
-            if over is None:
-                alive[output.shape[1] != 1] = alive[output.shape[1] != 1] + output.shape[0]
-                seen[alive[True], alive[False]] = None
-            else:
-                dying.remove(over)
-            if last[output] == at:
-                dying.append(output)
-        for value in dying:
-            alive[value.shape[1] != 1] = alive[value.shape[1] != 1] - value.shape[0]
-    if not seen:
+    found = buffers(plan)
+    if not found:
         return 0
-    if all(isinstance(rows, int) and once == 0 for rows, once in seen):
-        return item_bytes * max(rows for rows, _ in seen if isinstance(rows, int)) * M
-    return maximum(*(item_bytes * (rows * M + once) for rows, once in seen))
+    if all(isinstance(b.rows, int) for b in found):
+        return item_bytes * formula(_most_lines(found))
+    changes = _changes(found)
+    alive: Size = 0
+    seen: dict[Size, None] = {}
+    for _, begins, rows, per_sample in changes:
+        size = rows * M if per_sample else rows
+        alive = alive + size if begins else alive - size
+        if begins:
+            seen[alive] = None
+    return maximum(*(item_bytes * size for size in seen))
 
 
-def _replaced(plan: Plan, output: Value, dying: list[Value]) -> Value | None:
-    """The dying input whose slot the output takes."""
-    place = plan.places.get(output)
-    return next((v for v in dying if plan.places.get(v) == place and v.shape == output.shape), None)
+def _most_lines(found: list[Buffer]) -> list[Line]:
+    """As a m + b, with (a, b) for each."""
+    a = b = 0
+    seen = set()
+    for _, begins, rows, per_sample in _changes(found):
+        assert isinstance(rows, int)  # for the type checker
+        change = rows if begins else -rows
+        a, b = (a + change, b) if per_sample else (a, b + change)
+        if begins:
+            seen.add((a, b))
+    return largest_lines(seen)
+
+
+def _changes(found: list[Buffer]) -> list[tuple[int, bool, Size, bool]]:
+    """(when, does it begin, rows, per sample); at the same time those that end come first."""
+    changes = [(b.upper, False, b.rows, b.per_sample) for b in found]
+    changes += [(b.lower, True, b.rows, b.per_sample) for b in found]
+    return sorted(changes, key=lambda change: change[:2])
 
 
 def _parts(values: Iterable[Value]) -> tuple[list[Size], list[Size]]:
     per_sample: list[Size] = []
     once: list[Size] = []
     for value in values:
-        if value.shape[1] == M:
+        if value.role in IN_SLOTS:
+            rows, of_each = room(value)
+            (per_sample if of_each else once).append(rows)
+        elif value.shape[1] == M:
             per_sample.append(value.shape[0])
         else:
             once.append(value.shape[0] * value.shape[1])

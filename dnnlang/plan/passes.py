@@ -8,18 +8,23 @@ from dataclasses import dataclass, replace
 from dnnlang.collector import collector_paused
 from dnnlang.errors import InternalError
 from dnnlang.graph.architecture import Architecture
+from dnnlang.plan.alias import write_in_place
+from dnnlang.plan.budget.fit import fit_budget
 from dnnlang.plan.copies import propagate_copies
 from dnnlang.plan.dead import drop_dead_code
 from dnnlang.plan.differentiate import differentiate
-from dnnlang.plan.fuse import fuse_slopes
-from dnnlang.plan.ir import Instruction, Plan, Purpose
-from dnnlang.plan.keep import read_outputs
+from dnnlang.plan.fuse import merge_steps
+from dnnlang.plan.ir import Instruction, Options, Plan, Purpose
+from dnnlang.plan.keep import keep
 from dnnlang.plan.lower import lower
-from dnnlang.plan.order import loss_first
-from dnnlang.plan.slots import own_slots, shared_slots
+from dnnlang.plan.order import order_instructions
+from dnnlang.plan.simplify import simplify
+from dnnlang.plan.slots import assign_slots, own_slots
 from dnnlang.plan.update import update
 from dnnlang.plan.verify import verify
+from dnnlang.plan.zero_sums import drop_zero_sums
 
+DEFAULTS = Options()
 ALL = frozenset(Purpose)
 TRAINED = frozenset((Purpose.GRADIENTS, Purpose.STEP))
 
@@ -36,28 +41,39 @@ class Pass:
 
 PASSES = (
     Pass("lower", lower, range(3)),
+    Pass("simplify", simplify, range(1, 3)),
     Pass("differentiate", differentiate, range(3), TRAINED),
+    Pass("zero sums", drop_zero_sums, range(1, 3), TRAINED),
     Pass("update", update, range(3), frozenset((Purpose.STEP,))),
     # After differentiation, so that forward and backward copies go by the same rule and keep the lesson's names.
     Pass("copies", propagate_copies, range(1, 3)),
-    Pass("keep", read_outputs, range(1, 3), TRAINED),
+    Pass("keep", keep, range(1, 3), TRAINED),
     Pass("dead code", drop_dead_code, range(1, 3)),
-    Pass("fuse", fuse_slopes, range(2, 3), TRAINED),
-    Pass("order", loss_first, range(1, 3)),
+    Pass("fuse", merge_steps, range(2, 3)),
+    Pass("order", order_instructions, range(1, 3)),
+    # Behind all that changes steps and their order, so that what is measured is what the plan will need.
+    Pass("budget", fit_budget, range(1, 3), TRAINED),
     Pass("own slots", own_slots, range(1)),
-    Pass("slots", shared_slots, range(1, 3)),
+    Pass("alias", write_in_place, range(1, 3)),
+    Pass("slots", assign_slots, range(1, 3)),
 )
 
 
 @collector_paused()
 def make_plan(
-    architecture: Architecture, purpose: Purpose, *, level: int, training: bool, after: str | None = None
+    architecture: Architecture,
+    purpose: Purpose,
+    *,
+    level: int,
+    training: bool,
+    after: str | None = None,
+    options: Options = DEFAULTS,
 ) -> Plan:
     """Runs the passes for one purpose, the verifier after each. `after` stops behind the pass of that name.
 
     Raises InternalError where the verifier finds a plan wrong; the program is not to blame for that.
     """
-    plan = Plan(architecture, purpose, training, level, (), (), (), {}, {}, {}, {}, {}, None, {})
+    plan = Plan(architecture, purpose, training, level, (), (), (), {}, {}, {}, {}, {}, None, {}, options=options)
     known: dict[int, Instruction] = {}
     for each in PASSES:
         if level not in each.levels or purpose not in each.purposes:

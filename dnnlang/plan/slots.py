@@ -1,107 +1,96 @@
-"""Slots: which values share room. In place first, then the smallest free slot that is large enough."""
+"""Slots: where in one arena each buffer lies, laid out so that the arena is as small as can be found."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from heapq import heappop, heappush
 
-from dnnlang.plan.ir import IN_SLOTS, Instruction, Plan, Slot
-from dnnlang.plan.liveness import last_uses
-from dnnlang.primitives.values import Value
-from dnnlang.sizes import Size, at_least
+from dnnlang.plan.ir import Plan, Slot
+from dnnlang.plan.layout import reference_sizes
+from dnnlang.plan.liveness import Buffer, buffers
+from dnnlang.plan.packing import Block, pack
+from dnnlang.sizes import M, Size, at_least
 
 
 def own_slots(plan: Plan) -> Plan:
     """A slot for every value, as on paper."""
-    values = [i.output for i in plan.instructions if i.output.role in IN_SLOTS]
-    slots = tuple(Slot(n, v.shape[0], v.shape[1] != 1) for n, v in enumerate(values, 1))
-    return replace(plan, slots=slots, places={v: n for n, v in enumerate(values, 1)})
+    own = buffers(replace(plan, aliases={}))
+    slots = tuple(Slot(n, b.rows, b.per_sample, (n - 1,) if n > 1 else ()) for n, b in enumerate(own, 1))
+    return replace(plan, slots=slots, places={b.values[0]: n for n, b in enumerate(own, 1)})
 
 
-def shared_slots(plan: Plan) -> Plan:
-    """Overwrites what nobody reads any more."""
-    last = last_uses(plan)
-    pool = _Pool()
-    places: dict[Value, int] = {}
-    for at, instruction in enumerate(plan.instructions):
-        output = instruction.output
-        over = _overwritten(instruction, last, at)
-        if over is not None:
-            places[output] = places[over]
-        elif output.role in IN_SLOTS:
-            places[output] = pool.take(output.shape[0], per_sample=output.shape[1] != 1)
-        for value in dict.fromkeys((*instruction.inputs, output)):
-            if last.get(value) == at and value is not over:
-                pool.give_back(places[value])
-    slots = tuple(Slot(n, rows, per_sample) for n, (rows, per_sample) in enumerate(pool.slots, 1))
+def assign_slots(plan: Plan) -> Plan:
+    """Lays the buffers out for 64 samples; what lies above what at any moment then holds for every m."""
+    found = buffers(plan)
+    sizes = reference_sizes([b.rows * M if b.per_sample else b.rows for b in found])
+    offsets = pack([Block(b.lower, b.upper, size) for b, size in zip(found, sizes, strict=True)]).offsets
+    below = _below(found, sizes, offsets)
+    slot_of, shapes = _shared(found, sizes, offsets, below)
+    on: dict[int, set[int]] = defaultdict(set)
+    for number, others in enumerate(below):
+        on[slot_of[number]].update(slot_of[other] for other in others)
+    slots = tuple(Slot(n, *shape, tuple(sorted(on[n]))) for n, shape in enumerate(shapes, 1))
+    places = {value: slot for b, slot in zip(found, slot_of, strict=True) for value in b.values}
     return replace(plan, slots=slots, places=places)
 
 
-def _overwritten(instruction: Instruction, last: dict[Value, int], at: int) -> Value | None:
-    """The input whose place the output takes: the first that dies here, has its shape and may be overwritten."""
-    output = instruction.output
-    if output.role not in IN_SLOTS:
-        return None
-    free = instruction.primitive.overwritable(len(instruction.inputs))
-    for position in free:
-        value = instruction.inputs[position]
-        # It may also be an operand that is read all along: the accumulator of a residual branch can be dZ itself.
-        read_too = any(v is value and p not in free for p, v in enumerate(instruction.inputs))
-        if last.get(value) == at and value.shape == output.shape and not read_too:
-            return value
-    return None
+def _below(found: Sequence[Buffer], sizes: Sequence[int], offsets: Sequence[int]) -> list[set[int]]:
+    """For each buffer those right below it at some moment: one that is alive when it arrives, or arrives above which.
+
+    Two buffers that become neighbours because what lay between them is gone need no entry of their own.
+    """
+    below: list[set[int]] = [set() for _ in found]
+    alive: list[tuple[int, int]] = []  # (offset, buffer), in order
+    ending = sorted(range(len(found)), key=lambda n: found[n].upper)
+    ended = 0
+    for number, buffer in enumerate(found):  # in the order in which they are written
+        while found[ending[ended]].upper <= buffer.lower:
+            gone = ending[ended]
+            del alive[bisect_left(alive, (offsets[gone], gone))]
+            ended += 1
+        at = bisect_left(alive, (offsets[number], number))
+        if at > 0:
+            below[number].add(alive[at - 1][1])
+        if at < len(alive):
+            below[alive[at][1]].add(number)
+        alive.insert(at, (offsets[number], number))
+    return below
 
 
-class _Pool:
-    """Slots made so far, and which of them are free. Those of constant sizes are kept in order of size."""
+def _shared(
+    found: Sequence[Buffer], sizes: Sequence[int], offsets: Sequence[int], below: Sequence[Iterable[int]]
+) -> tuple[list[int], list[tuple[Size, bool]]]:
+    """The slot number of each buffer, and of each slot its rows and whether they are per sample.
 
-    def __init__(self) -> None:
-        self.slots: list[tuple[Size, bool]] = []
-        self._rows: dict[bool, list[int]] = {False: [], True: []}  # of free slots, each number of rows once, in order
-        self._constant: dict[tuple[bool, int], list[int]] = {}  # heaps of free slots by their number of rows
-        self._symbolic: dict[bool, list[int]] = {False: [], True: []}
-
-    def take(self, rows: Size, *, per_sample: bool) -> int:
-        """A free slot of at least `rows` rows: the smallest, else the largest enlarged, else a new one."""
-        if not isinstance(rows, int):
-            return self._take_symbolic(rows, per_sample)
-        there = self._rows[per_sample]
-        if not there:
-            return self._new(rows, per_sample)
-        at = min(bisect_left(there, rows), len(there) - 1)
-        free = self._constant[per_sample, there[at]]
-        number = heappop(free)
-        if there[at] < rows:
-            self.slots[number - 1] = (rows, per_sample)
-        if not free:
-            del there[at]
-        return number
-
-    def give_back(self, number: int) -> None:
-        rows, per_sample = self.slots[number - 1]
-        if isinstance(rows, int):
-            free = self._constant.setdefault((per_sample, rows), [])
-            if not free:
-                insort(self._rows[per_sample], rows)
-            heappush(free, number)
-        else:
-            self._symbolic[per_sample].append(number)
-
-    def _take_symbolic(self, rows: Size, per_sample: bool) -> int:
-        free = self._symbolic[per_sample]
-        equal = next((n for n in free if self.slots[n - 1][0] == rows), None)
-        found = equal if equal is not None else next((n for n in free if at_least(self.slots[n - 1][0], rows)), None)
-        if found is not None:
-            free.remove(found)
-            return found
-        smaller = next((n for n in free if at_least(rows, self.slots[n - 1][0])), None)
-        if smaller is None:
-            return self._new(rows, per_sample)
-        free.remove(smaller)
-        self.slots[smaller - 1] = (rows, per_sample)
-        return smaller
-
-    def _new(self, rows: Size, per_sample: bool) -> int:
-        self.slots.append((rows, per_sample))
-        return len(self.slots)
+    Buffers at the same place share a slot, also one that is larger than they are, if nothing lies close above them.
+    """
+    ceiling: dict[int, int] = {}
+    for number, others in enumerate(below):
+        for other in others:
+            ceiling[other] = min(ceiling.get(other, offsets[number]), offsets[number])
+    at_place: dict[int, list[int]] = defaultdict(list)
+    for number in range(len(found)):
+        at_place[offsets[number]].append(number)
+    leader = list(range(len(found)))  # the buffer that gives the slot its size
+    for place, numbers in at_place.items():
+        leaders: dict[tuple[Size, bool], int] = {}
+        for number in sorted(numbers, key=lambda n: -sizes[n]):
+            buffer = found[number]
+            room = ceiling.get(number)
+            fitting = (
+                other
+                for (rows, per_sample), other in leaders.items()
+                if per_sample is buffer.per_sample
+                and (room is None or place + sizes[other] <= room)
+                and at_least(rows, buffer.rows)
+            )
+            leader[number] = next(fitting, number)
+            if leader[number] == number:
+                leaders[buffer.rows, buffer.per_sample] = number
+    numbers_of: dict[int, int] = {}
+    for number in leader:
+        numbers_of.setdefault(number, len(numbers_of) + 1)
+    shapes = [(found[number].rows, found[number].per_sample) for number in numbers_of]
+    return [numbers_of[number] for number in leader], shapes

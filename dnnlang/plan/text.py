@@ -10,16 +10,16 @@ from typing import Final
 from dnnlang.graph.architecture import Architecture, Copy, Node
 from dnnlang.graph.kinds.layer import LayerDetail
 from dnnlang.graph.kinds.normalized import NormalizedDetail
+from dnnlang.plan.budget.steps import extra_work, writes_again
 from dnnlang.plan.fold import Path
 from dnnlang.plan.ir import IN_SLOTS, Plan, Purpose
+from dnnlang.plan.layout import SAMPLES, offsets, sharing
 from dnnlang.plan.listing import LayerRow, Listing, Row
 from dnnlang.plan.lower import lower
-from dnnlang.plan.memory import ITEM_BYTES, Bytes, Memory, elements, memory
-from dnnlang.plan.view import CacheSlot, Step, View
+from dnnlang.plan.memory import ITEM_BYTES, Bytes, Memory, elements, memory, slots_ratio
+from dnnlang.plan.view import CacheSlot, Line, Step, View
 from dnnlang.scalar.text import number
 from dnnlang.sizes import Maximum, Size, format_terms, total
-
-EXAMPLE_SAMPLES: Final = 64
 
 
 def listing(plan: Plan) -> Listing:
@@ -120,27 +120,21 @@ def _parameter(architecture: Architecture, key: str, l: int, letter: str) -> str
 
 
 def _rows(step: Step) -> Iterable[Row]:
-    """One row a step; an update has one for each of the optimizer's statements."""
-    if step.operation != "update":
-        yield _row(step)
-        return
-    parameter = step.inputs[0]
-    for statement in step.formula.split("; "):
-        changed = statement.partition(" = ")[0]
-        place = "parameter" if changed == parameter else "state" if changed in step.inputs else ""
-        yield Row(step.label, statement, _shape(*step.shape), place, "")
+    """One row for each value that a step computes."""
+    return (_row(step, line) for line in step.lines)
 
 
-def _row(step: Step) -> Row:
-    shape = "scalar" if step.role == "loss" else _shape(*step.shape)
-    place = "" if step.slot is None else f"slot {step.slot}{', in place' if step.in_place else ''}"
+def _row(step: Step, line: Line) -> Row:
+    shape = "scalar" if line.role == "loss" else _shape(*line.shape)
+    slot = [] if line.slot is None else [f"slot {line.slot}"]
+    place = ", ".join([*slot, "in place"] if line.in_place else slot)
     if step.operation == "clip":
         shape = "all"
-    if step.role in ("gradient", "parameter", "statistic"):
-        place = step.role
-    kept = [f"kept: {', '.join(step.kept)}"] if step.kept else []
-    note = [step.note] if step.note is not None else []
-    return Row(step.label, step.formula, shape, place, "; ".join(note + kept))
+    if line.role in ("gradient", "parameter", "statistic", "state"):
+        place = line.role
+    kept = [f"kept: {', '.join(line.kept)}"] if line.kept else []
+    note = [line.note] if line.note is not None else []
+    return Row(step.label, line.formula, shape, place, "; ".join(note + kept))
 
 
 def _shape(rows: object, columns: object) -> str:
@@ -156,7 +150,22 @@ def _footer(plan: Plan, view: View) -> Iterable[tuple[str, str]]:
     needs = memory(plan)
     if plan.purpose is not Purpose.INFERENCE:
         yield "cache", _cache(plan, view.cache(), needs)
+    over = _over(plan)
+    if over:
+        yield "slots", over
     yield "peak", _peak(plan, needs)
+    if plan.options.memory_budget is not None and plan.purpose is not Purpose.INFERENCE:
+        yield "budget", _budget(plan, plan.options.memory_budget)
+
+
+def _budget(plan: Plan, budget: int) -> str:
+    """What a memory budget costs: `6,500,000 bytes at m = 256: 5 steps recomputed, 10.0 % more work`."""
+    least = memory(plan, plan.options.item_bytes).at(plan.options.batch or SAMPLES).peak
+    written = f"{budget:,} bytes at m = {plan.options.batch:,}, {format_bytes(least)} needed: "
+    steps = sum(writes_again(i) for i in plan.backward)
+    if steps == 0:
+        return f"{written}nothing recomputed"
+    return f"{written}{steps:,} step{'' if steps == 1 else 's'} recomputed, {100 * extra_work(plan):.1f} % more work"
 
 
 def _cache(plan: Plan, slots: tuple[CacheSlot, ...], needs: Memory) -> str:
@@ -174,31 +183,70 @@ def _cache(plan: Plan, slots: tuple[CacheSlot, ...], needs: Memory) -> str:
 
 def lesson_bytes(plan: Plan) -> Size:
     """Bytes of all that the forward part computes before anything is simplified: every Z and A."""
-    empty = replace(plan, forward=(), backward=(), updates=(), places={}, slots=())
+    empty = replace(plan, level=0, forward=(), backward=(), updates=(), places={}, slots=())
     return ITEM_BYTES * elements(i.output for i in lower(empty).forward if i.output.role in IN_SLOTS)
 
 
+def _over(plan: Plan) -> str:
+    """Which slots lie where others were: `slot 7 at 80 m, over slots 2 to 5`."""
+    found = sharing(plan.slots)
+    if not found:
+        return ""
+    if len(found) > MOST_SHARING:
+        return f"{len(found):,} of {len(plan.slots):,} lie where others were, or will be"
+    at = offsets(plan.slots)
+    parts = []
+    for slot in sorted(found):
+        start, end = found[slot]
+        under = [n for n, (first, last) in found.items() if n < slot and first < end and start < last]
+        if under:
+            parts.append(f"slot {slot} at {format_bytes(ITEM_BYTES * at[slot])}, over {_slots(under)}")
+    return "; ".join(parts)
+
+
+def _slots(numbers: Sequence[int]) -> str:
+    """`slot 2`, `slots 2 and 5`, `slots 2 to 5 and 7`."""
+    stretches: list[list[int]] = []
+    for slot in sorted(numbers):
+        if stretches and stretches[-1][-1] == slot - 1:
+            stretches[-1].append(slot)
+        else:
+            stretches.append([slot])
+    words: list[str] = []
+    for stretch in stretches:
+        words += [f"{stretch[0]} to {stretch[-1]}"] if len(stretch) > 2 else map(str, stretch)
+    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"slot{'s' if len(numbers) > 1 else ''} {listed}"
+
+
 def _peak(plan: Plan, needs: Memory) -> str:
-    slots = needs.cache + needs.workspace
     parts = {
         "parameters": needs.parameters,
         "statistics": needs.statistics,
         "gradients": needs.gradients,
         "state": needs.state,
     }
-    persistent = total(parts.values())
     owners = [name for name, size in parts.items() if size != 0 or name == "parameters"]
     names = owners[0] if len(owners) == 1 else f"{', '.join(owners[:-1])} and {owners[-1]}"
-    if needs.peak == needs.lower_bound:
-        least = ", the least for these steps"
-    else:
-        least = f"; these steps need at least {format_bytes(needs.lower_bound)}"
-    at = needs.at(EXAMPLE_SAMPLES).peak
-    example = f"{GAP_BEFORE_EXAMPLE}(m = {EXAMPLE_SAMPLES}: {format_bytes(at)})"
-    return f"{format_bytes(slots)} bytes in slots + {format_bytes(persistent)} in {names}{least}{example}"
+    at = needs.at(SAMPLES)
+    example = f"{GAP_BEFORE_EXAMPLE}(m = {SAMPLES}: {format_bytes(at.peak)})"
+    slots, persistent = format_bytes(needs.slots), format_bytes(needs.persistent)
+    return f"{slots} bytes in slots + {persistent} in {names}{_least(plan, needs)}{example}"
+
+
+def _least(plan: Plan, needs: Memory) -> str:
+    """How the arena compares with the least that any could have."""
+    if needs.slots == needs.least:
+        return ", the least for these steps"
+    ratio = slots_ratio(plan)
+    if ratio == 1:
+        return f", the least for these steps if m = {SAMPLES}"
+    return f"; these steps need at least {format_bytes(needs.least)} in slots, ratio {ratio:.3f}"
 
 
 GAP_BEFORE_EXAMPLE: Final = "   "
+MOST_SHARING: Final = 24
+"""Slots that share room, listed one by one."""
 
 
 def format_bytes(size: Bytes) -> str:

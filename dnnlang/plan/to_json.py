@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from fractions import Fraction
 from typing import Any, Final
 
-from dnnlang.graph.architecture import Architecture, Copy, Node
+from dnnlang.graph.architecture import Architecture, Copy, Node, Settings
 from dnnlang.plan.ir import Instruction, Plan
-from dnnlang.plan.memory import memory
+from dnnlang.plan.layout import offsets
+from dnnlang.plan.memory import ITEM_BYTES, memory
 from dnnlang.plan.text import format_bytes
 from dnnlang.plan.view import Step, View
+from dnnlang.primitives.fused import Fused, Member
 from dnnlang.primitives.loss import LossGradient
 from dnnlang.primitives.values import Value
 from dnnlang.scalar.expression import Expr, topological
@@ -20,7 +22,7 @@ from dnnlang.scalar.functions import Activation, Optimizer
 from dnnlang.sizes import Maximum, Polynomial, Size
 from dnnlang.source import Span
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Changes whenever a reader of the old form could misread the new one."""
 
 Json = dict[str, Any]
@@ -51,9 +53,16 @@ def program_json(architecture: Architecture, plans: Iterable[Plan], *, indent: i
             for s in architecture.statistics.values()
         ],
         "losses": [
-            {"loss": use.loss.label, "node": use.node, "weight": str(use.weight), "target": use.target}
+            {
+                "loss": use.loss.label,
+                "node": use.node,
+                "weight": str(use.weight),
+                "target": use.target,
+                "given": [{"expr": expressions.number(e), "value": str(v)} for e, v in use.loss.given],
+            }
             for use in architecture.losses
         ],
+        "settings": _settings(architecture.settings, expressions),
         "plans": [_plan(plan, expressions) for plan in plans],
         "expressions": expressions.entries,
     }
@@ -73,6 +82,15 @@ def _program(a: Architecture) -> Json:
     }
 
 
+def _settings(settings: Settings, expressions: _Expressions) -> Json:
+    return {
+        "optimizer": _attribute(settings.optimizer, expressions),
+        "learning_rate": str(settings.learning_rate),
+        "clip_norm": _exact(settings.clip_norm),
+        "l2": str(settings.l2),
+    }
+
+
 def _node(node: Node) -> Json:
     return {
         "name": node.name,
@@ -88,14 +106,24 @@ def _node(node: Node) -> Json:
 # ---------------------------------------------------------------- one plan
 
 
+def plan_json(plan: Plan) -> Json:
+    """One plan as it stands among `plans`, with a table of expressions of its own that is left out."""
+    return _plan(plan, _Expressions())
+
+
 def _plan(plan: Plan, expressions: _Expressions) -> Json:
     view = View(plan)
     numbers: dict[Value, int] = {}
     values: list[Json] = []
     brought = (plan.inputs, plan.targets, plan.parameters, plan.statistics, plan.state)
-    for value in (*(v for part in brought for v in part.values()), *(v for i in plan.instructions for v in i.outputs)):
+    written = (v for i in plan.instructions for v in (*i.inner, *i.outputs))
+    for value in (*(v for part in brought for v in part.values()), *written):
         numbers[value] = len(values)
-        values.append(_value(value, plan))
+        values.append(_value(value, plan, numbers))
+
+    def named(mapping: Mapping[str, Value]) -> dict[str, int]:
+        return {name: numbers[value] for name, value in mapping.items()}
+
     steps = (*view.forward, *view.backward, *view.updates)
     needs = memory(plan)
     return {
@@ -103,14 +131,20 @@ def _plan(plan: Plan, expressions: _Expressions) -> Json:
         "training": plan.training,
         "level": plan.level,
         "passes": list(plan.passes),
+        "options": asdict(plan.options),
         "values": values,
         "instructions": [
             _instruction(i, step, numbers, expressions) for i, step in zip(plan.instructions, steps, strict=True)
         ],
-        "slots": [{"number": s.number, "rows": _size(s.rows), "per_sample": s.per_sample} for s in plan.slots],
-        "outputs": {name: numbers[v] for name, v in plan.outputs.items()},
+        "slots": _slots(plan),
+        "inputs": named(plan.inputs),
+        "targets": named(plan.targets),
+        "parameters": named(plan.parameters),
+        "statistics": named(plan.statistics),
+        "state": named(plan.state),
+        "outputs": named(plan.outputs),
         "loss": numbers[plan.loss] if plan.loss is not None else None,
-        "gradients": {name: numbers[v] for name, v in plan.gradients.items()},
+        "gradients": named(plan.gradients),
         "cache": [
             {
                 "value": c.value,
@@ -127,13 +161,30 @@ def _plan(plan: Plan, expressions: _Expressions) -> Json:
     }
 
 
-def _value(value: Value, plan: Plan) -> Json:
+def _slots(plan: Plan) -> list[Json]:
+    begins = offsets(plan.slots)
+    return [
+        {
+            "number": s.number,
+            "rows": _size(s.rows),
+            "per_sample": s.per_sample,
+            "on": list(s.on),
+            "offset": format_bytes(ITEM_BYTES * begins[s.number]),
+        }
+        for s in plan.slots
+    ]
+
+
+def _value(value: Value, plan: Plan, numbers: Mapping[Value, int]) -> Json:
+    over = plan.aliases.get(value)
     return {
         "name": value.name,
         "version": value.version,
         "shape": _shape(value.shape),
         "role": value.role.value,
         "slot": plan.places.get(value),
+        "packed": value.packed,
+        "overwrites": numbers.get(over) if over is not None else None,
     }
 
 
@@ -143,6 +194,7 @@ def _instruction(i: Instruction, step: Step, numbers: Mapping[Value, int], expre
         "operation": step.operation,
         "attributes": _attributes(i.primitive, expressions),
         "inputs": [numbers[v] for v in i.inputs],
+        "inner": [numbers[v] for v in i.inner],
         "outputs": [numbers[v] for v in i.outputs],
         "in_place": step.in_place,
         "formula": step.formula,
@@ -156,12 +208,23 @@ def _instruction(i: Instruction, step: Step, numbers: Mapping[Value, int], expre
 def _attributes(primitive: object, expressions: _Expressions) -> Json:
     """The fields of a primitive's record. `gradient` of a loss is left out: the backward part states it."""
     assert is_dataclass(primitive)
+    if isinstance(primitive, Fused):
+        return {"members": [_member(member, expressions) for member in primitive.members]}
     made = {}
     for field in fields(primitive):
         value = getattr(primitive, field.name)
         if not isinstance(value, LossGradient):
             made[field.name] = _attribute(value, expressions)
     return made
+
+
+def _member(member: Member, expressions: _Expressions) -> Json:
+    return {
+        "operation": member.primitive.operation,
+        "attributes": _attributes(member.primitive, expressions),
+        "inputs": list(member.inputs),
+        "outputs": list(member.outputs),
+    }
 
 
 def _attribute(value: object, expressions: _Expressions) -> Any:

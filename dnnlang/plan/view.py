@@ -9,25 +9,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dnnlang.graph.architecture import Copy
-from dnnlang.plan.ir import IN_SLOTS, Instruction, Plan
+from dnnlang.plan.formulas import Formula, formulas
+from dnnlang.plan.ir import IN_SLOTS, Instruction, Plan, parts
 from dnnlang.plan.memory import ITEM_BYTES, cached_values, elements
+from dnnlang.plan.recompute import recomputes
 from dnnlang.primitives.loss import Loss
-from dnnlang.primitives.map import Map, MeanOverSamples
-from dnnlang.primitives.product import Product
-from dnnlang.primitives.update import Clip, Update
-from dnnlang.primitives.values import Value
+from dnnlang.primitives.map import Map
+from dnnlang.primitives.values import Role, Value
 from dnnlang.sizes import Size
 from dnnlang.source import Span
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One instruction. `label` is F1, F2, … B1, … or U1, …; `formula` is the lesson's, with both sides.
+class Line:
+    """One value that a step computes. `slot` is None, and `role` empty, for what nobody reads after the step."""
 
-    `operation` is the primitive, `inputs` and `output` are values by their lesson's names. `slot` is None for
-    what does not lie in one. `position` is where the statement stands, and `within` are the bodies around it, the
-    innermost first: where each block is used, the head of each repeat. `kept` says which steps of the backward part
-    read it, and what for; `note` where a formula that nobody wrote comes from.
+    formula: str
+    output: str
+    shape: tuple[Size, Size]
+    slot: int | None
+    in_place: bool
+    kept: tuple[str, ...]
+    note: str | None
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One instruction, or several merged ones. `label` is F1, F2, … B1, … or U1, …; `formula` has both sides.
+
+    `operation` is the primitive, `inputs` and `output` are values by their lesson's names; where there are several
+    outputs `output` is the first of them, and `lines` has all. `slot` is None for what does not lie in one.
+    `position` is where the statement stands, and `within` are the bodies around it, the innermost first: where each
+    block is used, the head of each repeat. `kept` says which steps of the backward part read it, and what for; `note`
+    where a formula that nobody wrote comes from.
     """
 
     label: str
@@ -43,6 +58,7 @@ class Step:
     note: str | None
     role: str
     within: tuple[Copy, ...] = ()
+    lines: tuple[Line, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.label}  {self.formula}"
@@ -72,7 +88,7 @@ class View:
 
     def cache(self) -> tuple[CacheSlot, ...]:
         """In the order in which the forward part writes them; at -O0 W and b too, by reference, as in the lesson."""
-        written = {i.output: f"F{n}" for n, i in enumerate(self.plan.forward, 1)}
+        written = {v: f"F{n}" for n, i in enumerate(self.plan.forward, 1) for v in i.outputs}
         reads = self._reads()
         slots = [self._kept(v, written.get(v), reads) for v in cached_values(self.plan)]
         if self.plan.level == 0 and self.plan.backward:
@@ -91,10 +107,11 @@ class View:
         reads: dict[Value, list[tuple[str, str]]] = {}
         for number, instruction in enumerate(self.plan.backward, 1):
             label = f"B{number}"
-            for position, value in enumerate(instruction.inputs):
-                entry = (label, _reason(instruction, position, label))
-                if entry not in reads.setdefault(value, []):
-                    reads[value].append(entry)
+            for part in parts(instruction):
+                for position, value in enumerate(part.inputs):
+                    entry = (label, _reason(part, position, label))
+                    if entry not in reads.setdefault(value, []):
+                        reads[value].append(entry)
         return reads
 
     def _steps(self, letter: str, instructions: Sequence[Instruction]) -> tuple[Step, ...]:
@@ -102,57 +119,37 @@ class View:
         return tuple(self._step(f"{letter}{n}", i, reads) for n, i in enumerate(instructions, 1))
 
     def _step(self, label: str, i: Instruction, reads: dict[Value, list[tuple[str, str]]]) -> Step:
+        lines = tuple(self._line(f, i, label, reads) for f in formulas(i))
         output = i.output
-        place = self.plan.places.get(output)
-        in_place = place is not None and any(self.plan.places.get(v) == place for v in i.inputs)
-        kept = tuple(reason for _, reason in reads.get(output, ())) if output.role in IN_SLOTS else ()
-        names = tuple(v.name for v in i.inputs)
+        own = next((line for line in lines if line.output == output.name and line.role), lines[-1])
         return Step(
             label,
             i.primitive.operation,
-            names,
+            tuple(v.name for v in i.inputs),
             output.name,
             output.shape,
-            place,
-            in_place,
-            _formula(i, names),
+            self.plan.places.get(output),
+            own.in_place,
+            "; ".join(line.formula for line in lines),
             i.span,
-            kept,
-            _note(i),
+            tuple(dict.fromkeys(reason for line in lines for reason in line.kept)),
+            next((line.note for line in lines if line.note is not None), None),
             output.role.value,
             tuple(i.within.outwards()) if i.within is not None else (),
+            lines,
         )
 
-
-def _formula(i: Instruction, names: tuple[str, ...]) -> str:
-    if isinstance(i.primitive, Update):
-        return "; ".join(i.primitive.statements(names))
-    if isinstance(i.primitive, Clip):
-        return f"dW, db = {i.primitive.formula(names)}"
-    right = i.primitive.formula(names, str(_units(i)))
-    output = i.output.name
-    for sign in "+-":  # an accumulation onto what the name stood for before
-        if right.startswith(f"{output} {sign} "):
-            return f"{output} {sign}= {_bare(right.removeprefix(f'{output} {sign} '))}"
-    return f"{output} = {right}"
-
-
-def _bare(text: str) -> str:
-    """Without the parentheses around all of it."""
-    if not text.startswith("("):
-        return text
-    depth = 0
-    for at, character in enumerate(text):
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        if depth == 0:
-            return text[1:-1] if at == len(text) - 1 else text
-    return text
-
-
-def _units(i: Instruction) -> Size:
-    """The number of units of the columns that an expression works on; its operands may be one number a column."""
-    values = (*i.inputs, i.output) if isinstance(i.primitive, Loss | Map | MeanOverSamples) else (i.output,)
-    return next((v.shape[0] for v in values if v.shape[0] != 1), 1)
+    def _line(self, f: Formula, i: Instruction, label: str, reads: dict[Value, list[tuple[str, str]]]) -> Line:
+        value = f.value
+        if value is None:
+            return Line(f.text, f.text.partition(" = ")[0], f.part.output.shape, None, False, (), None, "")
+        place = self.plan.places.get(value)
+        here = any(self.plan.places.get(v) == place for v in i.inputs)
+        in_place = value in self.plan.aliases if place is None else here
+        kept = tuple(reason for _, reason in reads.get(value, ())) if value.role in IN_SLOTS else ()
+        note = "recomputed" if label.startswith("B") and recomputes(f.part) else _note(f.part)
+        role = "" if value in i.inner and value.role is not Role.LOSS else value.role.value
+        return Line(f.text, value.name, value.shape, place, in_place, kept, note, role)
 
 
 def _note(i: Instruction) -> str | None:
@@ -164,8 +161,6 @@ def _note(i: Instruction) -> str | None:
 def _reason(i: Instruction, position: int, label: str) -> str:
     """Why a step reads an operand: `dW[2] in B2`, `relu' in B5`; a loss's gradient is its own reason: `B1`."""
     primitive = i.primitive
-    if isinstance(primitive, Product) and primitive.epilogue is not None and position >= 2 + primitive.bias:
-        primitive = primitive.epilogue
     if isinstance(primitive, Map) and primitive.slope_of is not None:
         return f"{primitive.slope_of.label.partition('(')[0]}' in {label}"
     if isinstance(primitive, Map) and primitive.note is not None:

@@ -1,6 +1,7 @@
 """The narrow waist: the few operations that every network is lowered to and every backend implements."""
 
 from dnnlang.primitives.fill import Zeros
+from dnnlang.primitives.fused import Fused, Member
 from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.mask import Mask
@@ -25,6 +26,7 @@ PRIMITIVES: tuple[type[Primitive], ...] = (
     Running,
     Clip,
     Update,
+    Fused,
 )
 """All of them; a test asserts that each backend implements each."""
 
@@ -33,10 +35,12 @@ __all__ = [
     "Clip",
     "Contribution",
     "Decay",
+    "Fused",
     "Loss",
     "Map",
     "Mask",
     "MeanOverSamples",
+    "Member",
     "Penalty",
     "Primitive",
     "Product",

@@ -1,4 +1,4 @@
-"""The matrix product: op(left) · op(right), with what costs nothing extra done on the way out."""
+"""The matrix product: op(left) · op(right), plus a bias, a mean over the samples, a sum so far."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from functools import cache
 from typing import Final
 
 from dnnlang.errors import InternalError
-from dnnlang.primitives.map import MEAN_OVER_SAMPLES, Map
+from dnnlang.primitives.map import MEAN_OVER_SAMPLES
 from dnnlang.primitives.primitive import Contribution, Shape, Wanted
 from dnnlang.primitives.values import Value
-
-PRODUCT_VARIABLE: Final = "u"
-"""What the epilogue calls the product."""
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """op(left) · op(right) [+ bias] [· 1/m] [+ accumulator], then `epilogue` of that and further operands.
+    """op(left) · op(right) [+ bias] [· 1/m] [+ accumulator].
 
-    Inputs, in this order: left, right, the bias (k, 1) if `bias`, the operands of the epilogue other than
-    the product itself, the accumulator if `accumulate`. The accumulator is added before the epilogue.
-    The output may overwrite the accumulator or an operand of the epilogue, never left or right.
+    Inputs, in this order: left, right, the bias (k, 1) if `bias`, the accumulator if `accumulate`. The output may
+    overwrite the accumulator, never left or right.
     """
 
     transpose_left: bool = False
@@ -30,7 +26,6 @@ class Product:
     bias: bool = False
     mean: bool = False
     accumulate: bool = False
-    epilogue: Map | None = None
 
     @property
     def operation(self) -> str:
@@ -49,7 +44,7 @@ class Product:
         self, inputs: Sequence[Value], output: Value, upstream: Value, wanted: Wanted
     ) -> Iterator[Contribution]:
         """With Z = W A + b: dW = 1/m dZ Aᵀ, db = 1/m Σ dZ, dA = Wᵀ dZ; for Wᵀ A, dW is transposed."""
-        if self.transpose_right or self.mean or self.accumulate or self.epilogue is not None:
+        if self.transpose_right or self.mean or self.accumulate:
             raise InternalError("this form of product stands in no forward computation")
         weights, right = inputs[0], inputs[1]
         if wanted(weights):
@@ -70,16 +65,11 @@ class Product:
         left = inputs[0] + ("ᵀ" if self.transpose_left else "")
         right = inputs[1] + ("ᵀ" if self.transpose_right else "")
         written = f"{'1/m ' if self.mean else ''}{left} {right}"
-        rest = list(inputs[2:])
         if self.bias:
-            written = f"{written} + {rest.pop(0)}"
+            written = f"{written} + {inputs[2]}"
         if self.accumulate:
-            written = f"{rest.pop()} + {written}"
-        if self.epilogue is None:
-            return written
-        if self.bias or self.accumulate:
-            written = f"({written})"
-        return self.epilogue.formula([written, *rest], units)
+            written = f"{inputs[-1]} + {written}"
+        return written
 
 
 def _op(shape: Shape, transpose: bool) -> Shape:

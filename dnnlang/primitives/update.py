@@ -58,6 +58,10 @@ class Update(AfterGradients):
 
     def statements(self, inputs: Sequence[str]) -> tuple[str, ...]:
         """`v[W[1]] = 0.9 v[W[1]] + dW[1]`, `W[1] = W[1] - α v[W[1]]`."""
-        names = dict(zip(("w", "g", *self.optimizer.state), inputs, strict=True))
-        names["rate"] = "α"
+        parameter, *state = self.changed(inputs[0])
+        names = {"w": parameter, "g": inputs[1], "rate": "α", **dict(zip(self.optimizer.state, state, strict=True))}
         return tuple(f"{names.get(n, n)} = {text(e, names)}" for n, e in self.optimizer.statements)
+
+    def changed(self, parameter: str) -> tuple[str, ...]:
+        """What `statements` calls the outputs: `W[1]`, `v[W[1]]`, …"""
+        return parameter, *(f"{name}[{parameter}]" for name in self.optimizer.state)

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Protocol
+from typing import Final, Protocol
 
 from dnnlang.scalar.expression import Expr
 from dnnlang.scalar.functions import Activation
 from dnnlang.sizes import Size
 from dnnlang.source import Span
+
+BITS: Final = 32
+"""Entries of a packed mask that lie in the room of one number, the smallest of which has 4 bytes."""
 
 
 class Role(StrEnum):
@@ -34,13 +37,21 @@ class Value:
     """Something that exactly one instruction writes (or the caller brings). Compared by identity.
 
     `name` is the lesson's: `Z[1]`, `dA[2]`. A sum that is accumulated in several instructions has one
-    value for each, of the same name, `version` counting from 0.
+    value for each, of the same name, `version` counting from 0; so does a value of the forward part that is computed
+    again. `packed` is a mask that is stored as one bit an entry.
     """
 
     name: str
     shape: tuple[Size, Size]
     role: Role
     version: int = 0
+    packed: bool = False
+
+    @property
+    def stored(self) -> tuple[Size, Size]:
+        """How many numbers it takes: as its shape says, or one for every 32 units of a column."""
+        rows, columns = self.shape
+        return ((rows + BITS - 1) // BITS, columns) if self.packed else self.shape
 
 
 class Builder(Protocol):

@@ -96,25 +96,26 @@ def relative_error(a: Array, b: Array) -> float:
 def _compare(
     network: Network, X: Data, Y: Data, name: str, parameter: Array, gradient: Array, J: float, seed: int
 ) -> Comparison:
-    flat = parameter.reshape(-1)
-    chosen = shuffled(flat.size, seed, CHECK)[:ENTRIES] if flat.size > ENTRIES else np.arange(flat.size)
-    differences = np.array([_difference(network, X, Y, flat, int(i)) for i in chosen])
+    size = parameter.size
+    chosen = shuffled(size, seed, CHECK)[:ENTRIES] if size > ENTRIES else np.arange(size)
+    places = zip(*np.unravel_index(chosen, parameter.shape), strict=True)  # a flat view is no view of every layout
+    differences = np.array([_difference(network, X, Y, parameter, (int(i), int(j))) for i, j in places])
     analytic = gradient.reshape(-1)[chosen]
     error = relative_error(analytic, differences)
     apart = float(np.linalg.norm(analytic - differences))
     rounding = error > TOLERANCE and apart <= ROUNDING * max(1.0, abs(J)) * np.sqrt(len(chosen))
     rows, columns = parameter.shape
-    return Comparison(name, (rows, columns), len(chosen), flat.size, error, bool(rounding))
+    return Comparison(name, (rows, columns), len(chosen), size, error, bool(rounding))
 
 
-def _difference(network: Network, X: Data, Y: Data, flat: Array, i: int) -> float:
-    before = flat[i]
+def _difference(network: Network, X: Data, Y: Data, parameter: Array, at: tuple[int, int]) -> float:
+    before = parameter[at]
     h = STEP * max(1.0, abs(float(before)))
-    flat[i] = before + h
-    above, high = network.loss(X, Y, training=True), flat[i]
-    flat[i] = before - h
-    below, low = network.loss(X, Y, training=True), flat[i]
-    flat[i] = before
+    parameter[at] = before + h
+    above, high = network.loss(X, Y, training=True), parameter[at]
+    parameter[at] = before - h
+    below, low = network.loss(X, Y, training=True), parameter[at]
+    parameter[at] = before
     return (above - below) / float(high - low)
 
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dnnlang.backends.runner import Arrays
 from dnnlang.errors import DataError
 from dnnlang.training import data_rules as rules
+from dnnlang.training.advice import warn
 from dnnlang.training.evaluation import Measure, measure, measure_of
 from dnnlang.training.numeric import Snapshot, went_wrong
 from dnnlang.training.order import SHUFFLE, Indices, shuffled
@@ -31,6 +33,8 @@ METRIC_SAMPLES = 2048
 """… and on at most so many samples while training goes on."""
 SNAPSHOT_STEPS = 64
 """How far a run is replayed at most, to find out what went wrong."""
+CALL_SECONDS = 0.1
+"""How long one call into native code takes: between two of them a run can be watched and stopped."""
 
 
 class Observer:
@@ -40,7 +44,7 @@ class Observer:
         """Data are split, nothing is trained yet."""
 
     def step(self, run: Run) -> None:
-        """An update was done."""
+        """An update was done; of native code several, of those that take a moment."""
 
     def epoch(self, run: Run, record: Record) -> None:
         """An epoch ended."""
@@ -79,9 +83,12 @@ class Run:
         self.state.metric = self.measure.shown or ""
         self.last_loss = math.nan
         self.samples_per_second: float | None = None
+        self.choice: str | None = None  # the backend and why, where the network chooses it
         self._stopped = False
         self._since = (time.perf_counter(), self.state.columns)
         self._snapshot: Snapshot | None = None
+        self._read: tuple[Arrays, Arrays] | None = None
+        self._pace: float | None = None  # seconds an update
 
     def stop(self) -> None:
         """End after the update under way; the state can be resumed."""
@@ -95,6 +102,7 @@ class Run:
         """Train to the end, or until somebody says stop. Raises NumericError where J is not finite."""
         if not self.network.fitted:
             self.network.standardize(self.X)
+        self.choice = self.network.prefer_fastest(self.batch, self.steps)
         for observer in self.observers:
             observer.begin(self)
         self._reopen()
@@ -120,26 +128,45 @@ class Run:
         while state.batch < self.steps_per_epoch and state.step < self.steps:
             if self._stopped:
                 return
-            self._step(order, state.batch, rate)
+            self._steps(order, rate)
             for observer in self.observers:
                 observer.step(self)
         self._end_epoch(rate)
 
-    def _step(self, order: Indices | None, at: int, rate: float) -> None:
+    def _steps(self, order: Indices | None, rate: float) -> None:
+        """One update; of native code as many as it does in CALL_SECONDS."""
         state = self.state
         if self._snapshot is None or state.step - self._snapshot.step >= SNAPSHOT_STEPS:
             self._snapshot = Snapshot.of(self.network, state.epoch, state.batch, state.step)
-        X, Y = self._columns(order, at)
-        J = float(self.network.step(X, Y, learning_rate=rate))
-        if not math.isfinite(J):
-            self._explain(J)
-        count = samples(X)
-        state.batch += 1
-        state.step += 1
-        state.columns += count
-        state.loss_sum += J * count
-        self.last_loss = J
+        columns = self._columns(order, self._times())
+        since = time.perf_counter()
+        losses = self.network.updates(*self._data(), columns, rate)
+        self._pace = (time.perf_counter() - since) / len(losses)
+        for J in losses.tolist():
+            if not math.isfinite(J):
+                self._explain(J)
+            count = self.count if columns is None else columns.shape[1]
+            state.batch += 1
+            state.step += 1
+            state.columns += count
+            state.loss_sum += J * count
+            self.last_loss = J
         self._measure_speed()
+
+    def _times(self) -> int:
+        """How many updates the next call does: on batches of one size, within the epoch, the run and a snapshot."""
+        state, snapshot = self.state, self._snapshot
+        if self.network.backend == "numpy" or self._pace is None or snapshot is None:
+            return 1
+        until = min(self.count // self.batch - state.batch, self.steps - state.step)
+        until = min(until, SNAPSHOT_STEPS - (state.step - snapshot.step))
+        return max(1, min(until, int(CALL_SECONDS / max(self._pace, 1e-9))))
+
+    def _data(self) -> tuple[Arrays, Arrays]:
+        """X and Y as the backend takes them, read once."""
+        if self._read is None:
+            self._read = self.network.read(self.X, self.Y, by_samples=self.batch < self.count)
+        return self._read
 
     def _end_epoch(self, rate: float) -> None:
         state = self.state
@@ -219,7 +246,17 @@ class Run:
         """The epoch's order; None where every batch is all the data, whose order does not matter."""
         return None if self.batch == self.count else shuffled(self.count, self.network.seed, SHUFFLE, epoch)
 
-    def _columns(self, order: Indices | None, at: int) -> tuple[Data, Data]:
+    def _columns(self, order: Indices | None, times: int) -> Indices | None:
+        """The samples of the next `times` batches, a row for each; None for all of them."""
+        if order is None:
+            return None
+        start = self.state.batch * self.batch
+        chosen = order[start : start + times * self.batch]
+        return chosen.reshape(times, -1)
+
+    def _batch(self, epoch: int, at: int) -> tuple[Data, Data]:
+        """Batch `at` of an epoch."""
+        order = self._order(epoch)
         if order is None:
             return self.X, self.Y
         indices = order[at * self.batch : (at + 1) * self.batch]
@@ -246,12 +283,11 @@ class Run:
         snapshot.restore(self.network)
         epoch, at = snapshot.epoch, snapshot.batch
         for _ in range(state.step - snapshot.step):
-            order = self._order(epoch)
-            self.network.step(*self._columns(order, at), learning_rate=self.rate(epoch))
+            self.network.step(*self._batch(epoch, at), learning_rate=self.rate(epoch))
             at += 1
             if at == self.steps_per_epoch:
                 epoch, at = epoch + 1, 0
-        raise went_wrong(self.network, state.step + 1, J, self._columns(self._order(state.epoch), state.batch)[0])
+        raise went_wrong(self.network, state.step + 1, J, self._batch(state.epoch, state.batch)[0])
 
 
 def fit(
@@ -264,9 +300,16 @@ def fit(
 ) -> list[Record]:
     """Train `network` by its program's settings on X (n[0], m) and Y; one Record an epoch.
 
-    Raises DataError where the data do not fit, NumericError where the loss is NaN or infinite.
+    Warns (DnnWarning) of a batch that is larger than the data, and of inputs that are not scaled. Raises DataError
+    where the data do not fit, NumericError where the loss is NaN or infinite.
     """
-    return Run(network, X, Y, observers=observers, state=state).go()
+    return fit_run(Run(network, X, Y, observers=observers, state=state))
+
+
+def fit_run(run: Run) -> list[Record]:
+    """Train to the end, after the warnings that the data ask for."""
+    warn(run.network, run.X, samples(run.held[0]) if run.held is not None else 0)
+    return run.go()
 
 
 def _evenly(count: int, limit: int) -> Indices | None:

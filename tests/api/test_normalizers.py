@@ -124,8 +124,8 @@ def test_memory_counts_statistics(level: int) -> None:
     net.step(X, np.ones((1, 16)))
     said = net.memory(16)
     assert said.statistics == 4 * (2 * 5 + 2 * 8)
-    arrays = [*net.tensors.values(), *net.state.values(), *net._gradient_arrays().values()]
-    assert said.peak == sum(a.nbytes for a in arrays) + net._runner.arena_bytes
+    arrays = [*net.tensors.values(), *net.state.values(), *net._gradients.values()]
+    assert said.persistent == sum(a.nbytes for a in arrays)
     assert "in parameters, statistics and gradients" in str(net.program)
 
 

@@ -34,9 +34,10 @@ def copies(arrays: dict) -> dict:
     return {name: array.copy() for name, array in arrays.items()}
 
 
-def loaded(spec: ProgramSpec, level: int, seed: int) -> dnnlang.Network:
+def loaded(spec: ProgramSpec, level: int, seed: int, *, keep_gradients: bool = False) -> dnnlang.Network:
     """With random biases too, so that nothing is 0 by chance; small weights, so that nothing saturates."""
-    network = dnnlang.compile(spec.text, optimize=level).load(dtype="float64", seed=seed)
+    program = dnnlang.compile(spec.text, optimize=level, keep_gradients=keep_gradients)
+    network = program.load(dtype="float64", seed=seed)
     rng = np.random.default_rng(seed)
     for array in network.parameters.values():
         array[...] = rng.normal(size=array.shape) * 0.5
@@ -111,6 +112,22 @@ def test_steps_agree_at_every_level(spec: ProgramSpec, seed: int) -> None:
     for name, array in networks[0].tensors.items():
         for network in networks[1:]:
             assert relative_error(network.tensors[name], array) < 1e-8, name
+
+
+@pytest.mark.parametrize("keep_gradients", [False, True])
+@pytest.mark.parametrize("level", [0, 1, 2])
+@given(spec=programs(), seed=st.integers(0, 2**20))
+def test_steps_are_those_of_the_lesson(level: int, keep_gradients: bool, spec: ProgramSpec, seed: int) -> None:
+    """Every optimizer, l2, clipping, shared and tied weights; W is updated where its gradient arises, or later."""
+    X, Y = random_data(spec, seed)
+    network = loaded(spec, level, seed, keep_gradients=keep_gradients)
+    state: dict = {}
+    for step in (1, 2):
+        naive = Naive(spec, copies(network.parameters), copies(network.statistics), seed=seed, step=step)
+        expected = naive.stepped(X, Y, state, 0.05)
+        network.step(X, Y)
+        for name, array in expected.items():
+            assert relative_error(network.parameters[name], array) < 1e-10, name
 
 
 @pytest.mark.parametrize("purpose", ["inference", "gradients", "step"])

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnnlang.backends.buffers import aligned_buffer
 from dnnlang.backends.numpy.expressions import compile_expression
-from dnnlang.backends.numpy.frame import FrameBuilder, aligned_buffer
+from dnnlang.backends.numpy.frame import FrameBuilder
 from dnnlang.backends.numpy.instructions import COMPILERS
 from dnnlang.backends.numpy.operations import OPERANDS
 from dnnlang.backends.numpy.operations import OPERATIONS as IMPLEMENTED

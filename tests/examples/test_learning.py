@@ -21,7 +21,7 @@ def program(name: str, optimize: int = 2) -> Program:
 
 
 def formulas(of: Program) -> list[str]:
-    return [step.formula for step in of.backward]
+    return [line for step in of.backward for line in step.formula.split("; ")]
 
 
 def trained(name: str, X: object, Y: object) -> Network:

@@ -89,7 +89,7 @@ def test_a_long_chain_is_a_short_text(level: int, purpose: str) -> None:
     assert len(str(listing).splitlines()) < 80
     assert len(str(listing)) < 10_000
     flat = listing.text(flat=True)
-    assert len(flat.splitlines()) > 500
+    assert len(flat.splitlines()) > 400
     assert dnnlang.read_plan(flat) == listing
 
 

@@ -49,10 +49,13 @@ UPWARD = {
 FACADE = {"sklearn", "cli"}
 """Who may use the public names of `dnnlang` itself; everybody may import `dnnlang` to name a submodule."""
 
+SEARCHES = {"plan.budget.exact", "plan.budget.rounded"}
+"""Of the plan, these compute tables of numbers; they are imported inside a function, when there is a budget."""
+
 OUTSIDE: dict[str, set[str]] = {
     "lark": {"syntax.parser"},
     "networkx": {"graph"},
-    "numpy": {"backends", "emit", "training", "program", "network", "sklearn"},
+    "numpy": {"backends", "emit", "training", "program", "network", "sklearn", *SEARCHES},
     "safetensors": {"training"},
     "rich": {"cli"},
     "sklearn": {"sklearn"},

@@ -14,6 +14,7 @@ import pytest
 
 import dnnlang
 from dnnlang.errors import InternalError
+from dnnlang.plan.passes import PASSES
 from tests.conftest import Golden
 from tools.reference.facts import ROOT, activations
 from tools.reference.pages import DOCS, page, pages
@@ -28,7 +29,7 @@ FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 SHADOWS = "DNN405"
 """A definition of the library, shown as it stands, shadows itself where it is compiled."""
 
-SHOWN = ("language.md", "library.md", "derivation.md")
+SHOWN = ("language.md", "library.md", "derivation.md", "plan.md")
 """Pages whose programs are tested here; those of diagnostics.md are those of the rules, and tested with them."""
 
 generated = cache(pages)
@@ -76,6 +77,11 @@ def test_every_example_with_an_idea_of_its_own_is_shown() -> None:
         assert (ROOT / "examples" / f"{name}.dnn").read_text(encoding="utf-8") in shown
 
 
+def test_the_page_about_the_plan_has_every_pass() -> None:
+    text = (DOCS / "plan.md").read_text(encoding="utf-8")
+    assert [each.name for each in PASSES if f"`{each.name}`" not in text] == []
+
+
 # ---------------------------------------------------------------- links
 
 
@@ -104,7 +110,16 @@ def anchors(path: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "text",
-    ["{{nothing}}", "{{kinds 3}}", "{{message}}", "```dnn\nlayer 1\n```\n{{message}}", "{{steps minimal dW[9]}}"],
+    [
+        "{{nothing}}",
+        "{{kinds 3}}",
+        "{{message}}",
+        "```dnn\nlayer 1\n```\n{{message}}",
+        "{{steps minimal dW[9]}}",
+        "{{plan 2}}",
+        "```dnn\nlayer 1\n```\n{{plan 3}}",
+        "```dnn\nlayer 1 sigmoid\n```\n{{pass 1 copies}}",  # which has nothing to do there
+    ],
 )
 def test_a_mark_that_stands_for_nothing_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(text, encoding="utf-8")

@@ -40,7 +40,7 @@ def test_a_straight_line_is_learned():
     [
         ("epochs 3; batch 25", 9, 3),
         ("epochs 3; batch all", 3, 3),
-        ("epochs 2; batch 1000", 2, 2),
+        pytest.param("epochs 2; batch 1000", 2, 2, marks=pytest.mark.filterwarnings("ignore::dnnlang.DnnWarning")),
         ("iterations 7; batch 25", 7, 3),
         ("iterations 6; batch 25", 6, 2),
         ("iterations 5; batch all", 5, 5),
@@ -58,13 +58,13 @@ def test_every_epoch_sees_every_sample_once_in_an_order_of_its_own(monkeypatch):
     X, Y = plane(20)
     made = network("epochs 2; batch 6; seed 4")
     seen = []
-    step = made.step
+    updates = made.updates
 
-    def recording(x, y, learning_rate=None):
-        seen.append(x[0].copy())
-        return step(x, y, learning_rate)
+    def recording(x, y, columns, rate):
+        seen.extend(X[0, row] for row in columns)
+        return updates(x, y, columns, rate)
 
-    monkeypatch.setattr(made, "step", recording)
+    monkeypatch.setattr(made, "updates", recording)
     made.fit(X, Y)
     assert [len(batch) for batch in seen] == [6, 6, 6, 2] * 2
     first, second = np.concatenate(seen[:4]), np.concatenate(seen[4:])
@@ -83,14 +83,14 @@ def test_the_loss_of_an_epoch_is_the_mean_over_samples(monkeypatch):
     X, Y = plane(20)
     made = network("epochs 1; batch 6")
     losses = []
-    step = made.step
+    updates = made.updates
 
-    def recording(x, y, learning_rate=None):
-        J = step(x, y, learning_rate)
-        losses.append((J, x.shape[1]))
-        return J
+    def recording(x, y, columns, rate):
+        found = updates(x, y, columns, rate)
+        losses.extend((J, columns.shape[1]) for J in found)
+        return found
 
-    monkeypatch.setattr(made, "step", recording)
+    monkeypatch.setattr(made, "updates", recording)
     [record] = made.fit(X, Y)
     assert record.loss == pytest.approx(sum(J * m for J, m in losses) / 20)
 

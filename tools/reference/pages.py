@@ -6,6 +6,10 @@ itself:
     {{example NAME}}       examples/NAME.dnn, as a block
     {{steps NAME WORD …}}  the instructions of its plan whose result begins with one of the words
     {{layers}}             the table of layers that the compiler prints for the block above
+    {{levels}}             steps and bytes of its plan at each level
+    {{passes LEVEL}}       the same behind each pass
+    {{pass LEVEL NAME}}    what a pass changes in it
+    {{plan LEVEL}}         its plan for gradients; `{{plan LEVEL step}}` for a step
     {{message}}            what it says of the block above, which is marked `dnn wrong`
 """
 
@@ -14,13 +18,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dnnlang
 from dnnlang.diagnostics.render import render
 from dnnlang.errors import InternalError
 from dnnlang.program import Program
-from tools.reference import derivation, diagnostics, kinds, library, settings, words
+from tools.reference import derivation, diagnostics, emitted, kinds, library, plan, settings, words
 from tools.reference.facts import ROOT, activations, block
 from tools.reference.plot import plot
 
@@ -30,6 +34,7 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "activation_sections": library.activation_sections,
     "activations": library.activation_list,
+    "c_header": emitted.c_header,
     "counts": library.counts,
     "diagnostic_list": diagnostics.diagnostic_list,
     "diagnostic_sections": diagnostics.diagnostic_sections,
@@ -47,6 +52,13 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "reserved_names": words.reserved_names,
     "schedules": settings.schedule_table,
     "settings": settings.setting_table,
+}
+
+PLANS: Final[Mapping[str, Callable[..., str]]] = {
+    "levels": plan.level_table,
+    "pass": plan.pass_change,
+    "passes": plan.pass_table,
+    "plan": plan.plan_text,
 }
 
 NOTICE: Final = "<!-- Made by `python -m tools.reference` from tools/reference/templates/{name}: edit that. -->\n\n"
@@ -83,9 +95,21 @@ def _replaced(name: str, arguments: str | None, before: str, template: Path) -> 
         return _steps(dnnlang.compile_file(_example(example)), starts)
     if name == "layers":
         return block(str(dnnlang.compile(_above(before, wrong=False))).partition("\n\nforward")[0], "text")
+    if name in PLANS:
+        return PLANS[name](_above(before, wrong=False), *_level_and_rest(arguments, template))
     if name == "message":
         return _message(_above(before, wrong=True))
     raise InternalError(f"{template.name} has a mark {{{{{name}}}}} that stands for nothing")
+
+
+def _level_and_rest(arguments: str | None, template: Path) -> list[Any]:
+    """`1 dead code`: the number, then the rest as one word."""
+    if arguments is None:
+        return []
+    level, _, rest = arguments.partition(" ")
+    if level not in ("0", "1", "2"):
+        raise InternalError(f"{template.name}: `{level}` is no level")
+    return [int(level), rest] if rest else [int(level)]
 
 
 def _example(name: str) -> Path:

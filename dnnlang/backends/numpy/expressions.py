@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from dnnlang.backends.numpy.frame import Frame, FrameBuilder, Step
-from dnnlang.backends.numpy.operations import OPERATIONS, Operation
+from dnnlang.backends.numpy.operations import OPERANDS, OPERATIONS, Operation
+from dnnlang.backends.numpy.tiles import TILE, Tiles, column_pieces, entry_pieces
 from dnnlang.errors import InternalError
-from dnnlang.scalar.expression import REDUCTIONS, Expr, topological
+from dnnlang.scalar.expression import ELEMENTWISE, REDUCTIONS, Expr, topological, variables
 
 Shape = tuple[int, int]
 
@@ -31,9 +32,41 @@ def compile_expression(
     """Steps that write `expr` to the array `out`. `operands` are the arrays that variables stand for.
 
     `shape` is (units, columns); those in `once` are one column that all columns share. The value has the shape that
-    `value_shape` tells.
+    `value_shape` tells. Where it needs temporaries, it is computed a piece at a time, and they are as small.
     """
-    return _Compilation(expr, operands, out, shape, frame, once).steps
+    if shape[0] * shape[1] > TILE:
+        tiled = _tiled(expr, operands, out, shape, frame, once)
+        if tiled is not None:
+            return [tiled]
+    return _Compilation(expr, operands, out, shape, units=shape[0], frame=frame, once=once).steps
+
+
+def _tiled(
+    expr: Expr, operands: Mapping[str, int], out: int, shape: Shape, frame: FrameBuilder, once: frozenset[str]
+) -> Step | None:
+    """The same, a piece at a time; None where no temporaries are needed, or one piece is all."""
+    used = [n for n in operands if n in variables(expr)]
+    places = {name: number for number, name in enumerate(used, 1)}
+
+    def compiled(inner: FrameBuilder, piece: Shape) -> list[Step]:
+        return _Compilation(expr, places, 0, piece, units=shape[0], frame=inner, once=once).steps
+
+    pieces = list(entry_pieces(shape) if _is_entrywise(expr) else column_pieces(shape))
+    if len(pieces) == 1:
+        return None
+    tiles = Tiles(pieces, len(used) + 1, 0, frame, compiled)
+    needed = tiles.workspace_bytes // frame.dtype.itemsize
+    if needed == 0:
+        return None
+    room = frame.take((1, needed))
+    frame.give_back(room)
+    arrays = [out, *(operands[name] for name in used)]
+    return lambda f: tiles.run([f[n] for n in arrays], f[room])
+
+
+@lru_cache(maxsize=1024)
+def _is_entrywise(expr: Expr) -> bool:
+    return all(e.op in ELEMENTWISE or e.op in OPERANDS for e in topological(expr))
 
 
 def value_shape(expr: Expr, shape: Shape, once: frozenset[str] = frozenset()) -> Shape:
@@ -51,9 +84,12 @@ class _Compilation:
         operands: Mapping[str, int],
         out: int,
         shape: Shape,
+        *,
+        units: int,
         frame: FrameBuilder,
         once: frozenset[str],
     ) -> None:
+        self._units = units  # of a whole column; a piece may have fewer
         self.steps: list[Step] = []
         self._operands = operands
         self._frame = frame
@@ -84,7 +120,7 @@ class _Compilation:
         if e.op == "constant" and e.value is not None:
             return self._frame.constant(number(e.value))
         if e.op == "units":
-            return self._frame.constant(self._shape[0])
+            return self._frame.constant(self._units)
         if e.op == "variable" and e.name is not None:
             return self._operands[e.name]
         if e.op in ("draw_normal", "draw_uniform"):
@@ -109,7 +145,7 @@ class _Compilation:
 
     def _reduce_shared(self, op: str, x: int, out: int) -> None:
         """A reduction over units that all have the same number: n times it, it, or it + log(n)."""
-        n = self._shape[0]
+        n = self._units
         if op == "sum":
             self.steps.append(_call(OPERATIONS["multiply"], out, [x, self._frame.constant(n)]))
         elif op == "logsumexp":

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from dnnlang.backends.buffers import padded
 
 Array = npt.NDArray[Any]
 Frame = list[Any]
 Step = Callable[[Frame], object]
 """One piece of work: reads arrays of the frame by number, writes one."""
 
-ALIGNMENT: Final = 64
-
 
 class FrameBuilder:
     """Hands out numbers for arrays; temporaries of different instructions share the workspace.
 
     Temporaries are asked for by shape. Number i of any shape lies in the i-th part of the workspace, which is as
-    large as the largest temporary i.
+    large as the largest temporary i. Constants are shared with the frame `constants_of`, if there is one.
     """
 
-    def __init__(self, dtype: npt.DTypeLike) -> None:
+    def __init__(self, dtype: npt.DTypeLike, *, constants_of: FrameBuilder | None = None) -> None:
         self.dtype = np.dtype(dtype)
+        self._constants_of = constants_of
         self.arrays: Frame = []
         self._constants: dict[float, int] = {}
         self._temporaries: dict[tuple[int, tuple[int, int]], int] = {}
@@ -41,8 +42,16 @@ class FrameBuilder:
         """A number, rounded once to the dtype."""
         key = value if value != 0 else 0.0
         if key not in self._constants:
-            self._constants[key] = self.add(self.rounded(value))
+            other = self._constants_of
+            self._constants[key] = self.add(
+                self.rounded(value) if other is None else other.arrays[other.constant(value)]
+            )
         return self._constants[key]
+
+    @property
+    def constant_count(self) -> int:
+        """How many numbers of its own it holds."""
+        return len(self._constants) if self._constants_of is None else 0
 
     def rounded(self, value: float) -> Array:
         """A number of the dtype; beyond its range an infinity."""
@@ -78,20 +87,13 @@ class FrameBuilder:
         for (part, shape), number in self._temporaries.items():
             self.arrays[number] = view(buffer, starts[part], shape, self.dtype)
 
-
-def padded(size: int) -> int:
-    """`size` bytes, rounded up to the alignment."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
+    def displace_workspace(self) -> None:
+        """Lets go of the buffer."""
+        for number in self._temporaries.values():
+            self.arrays[number] = None
 
 
 def view(buffer: npt.NDArray[np.uint8], start: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
     """An array of `shape` over the bytes of `buffer` from `start` on."""
     size = shape[0] * shape[1] * dtype.itemsize
     return buffer[start : start + size].view(dtype).reshape(shape)
-
-
-def aligned_buffer(size: int) -> npt.NDArray[np.uint8]:
-    """`size` bytes that begin at a multiple of the alignment."""
-    buffer = np.empty(size + ALIGNMENT, dtype=np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
-    return buffer[start : start + size]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from dnnlang.backends.numpy.context import Context, Shape
 from dnnlang.backends.numpy.expressions import compile_expression, number, value_shape
 from dnnlang.backends.numpy.frame import Frame, FrameBuilder, Step
-from dnnlang.backends.philox import mask_words
-from dnnlang.plan.ir import Instruction
+from dnnlang.backends.numpy.homes import homes
+from dnnlang.backends.numpy.masks import draw, unpack
+from dnnlang.backends.numpy.pieces import in_pieces, sum_in_pieces
+from dnnlang.plan.ir import Instruction, parts
 from dnnlang.primitives import (
     Clip,
     Decay,
+    Fused,
     Loss,
     Map,
     Mask,
@@ -32,62 +35,24 @@ from dnnlang.primitives import (
 )
 from dnnlang.primitives.values import Value
 from dnnlang.scalar.expression import Expr, apply, topological, variable
-from dnnlang.sizes import M, Size
-from dnnlang.sizes import evaluate as size_of
+from dnnlang.sizes import M
 
 Array = npt.NDArray[Any]
-Shape = tuple[int, int]
 P = TypeVar("P", bound=Primitive)
-
-
-@dataclass(slots=True)
-class Context:
-    """What instructions are compiled in, and the few numbers that change from run to run.
-
-    `number` gives the place of a value's array in the frame; `scalars` the places of the expressions of `rate`
-    and `t` that updates use, computed once a step; `split` the statements of updates without these.
-    """
-
-    frame: FrameBuilder
-    m: int
-    seed: int
-    number: Callable[[Value], int]
-    places: Mapping[Value, int]
-    scalars: dict[Expr, int] = field(default_factory=dict)
-    split: dict[Expr, tuple[Expr, dict[str, int]]] = field(default_factory=dict)
-    step: int = 0
-    J: float = 0.0
-
-    def shape(self, value: Value) -> Shape:
-        return self.size(value.shape[0]), self.size(value.shape[1])
-
-    def size(self, size: Size) -> int:
-        return size if isinstance(size, int) else size_of(size, {"m": self.m})
-
-    def same_place(self, a: Value, b: Value) -> bool:
-        """Do the two share their memory? Slots may be shared; persistent arrays are one a name."""
-        if a in self.places or b in self.places:
-            return self.places.get(a) == self.places.get(b)
-        return a.name == b.name
 
 
 def _product(i: Instruction, c: Context) -> list[Step]:
     p = _of(i, Product)
     numbers = [c.number(v) for v in i.inputs]
     out, shape = c.number(i.output), c.shape(i.output)
-    kept = i.inputs[2 + p.bias :]
-    result = c.frame.take(shape) if any(c.same_place(v, i.output) for v in kept) else out
+    result = c.frame.take(shape) if p.accumulate and c.same_place(i.inputs[-1], i.output) else out
     steps = [_matmul(numbers[0], numbers[1], result, p)]
     if p.bias:
         steps.append(_call(np.add, result, numbers[2], result))
     if p.mean:
         steps.append(_call(np.multiply, result, c.frame.constant(1 / c.m), result))
     if p.accumulate:
-        steps.append(_call(np.add, numbers[-1], result, out if p.epilogue is None else result))
-    if p.epilogue is not None:
-        end = len(numbers) - p.accumulate
-        operands = dict(zip(p.epilogue.names, [result, *numbers[2 + p.bias : end]], strict=True))
-        steps.extend(_filled(p.epilogue.expr, operands, out, shape, c))
+        steps.append(_call(np.add, numbers[-1], result, out))
     if result != out:
         c.frame.give_back(result)
     return steps
@@ -145,25 +110,28 @@ def _mean_over_samples(i: Instruction, c: Context) -> list[Step]:
     out, columns, once = c.number(i.output), (_rows(i, c), c.m), _once(p.names, i.inputs)
     operands = {name: c.number(v) for name, v in zip(p.names, i.inputs, strict=False)}
     made = value_shape(p.expr, columns, once)
-    steps: list[Step] = []
-    if p.expr.op == "variable":
-        x = operands[p.names[0]]
-    else:
-        x = c.frame.take(made)
-        steps = compile_expression(p.expr, operands, x, columns, c.frame, once)
     added = c.frame.take((made[0], 1))
-    scale = c.frame.constant(1 / c.m)
-
-    def step(f: Frame) -> None:
-        np.add.reduce(f[x], axis=1, keepdims=True, out=f[added])
-        np.multiply(f[added], f[scale], f[added])
-
+    steps = sum_in_pieces(p.expr, operands, columns, once, added, c.frame) if p.expr.op != "variable" else None
+    if steps is None:
+        steps = _summed(p.expr, operands, columns, once, added, c.frame)
     c.frame.give_back(added)
-    if p.expr.op != "variable":
-        c.frame.give_back(x)
+    steps.append(_call(np.multiply, added, c.frame.constant(1 / c.m), added))
     if p.accumulate:
-        return [*steps, step, _call(np.add, c.number(i.inputs[-1]), added, out)]
-    return [*steps, step, lambda f: np.copyto(f[out], f[added])]
+        return [*steps, _call(np.add, c.number(i.inputs[-1]), added, out)]
+    return [*steps, lambda f: np.copyto(f[out], f[added])]
+
+
+def _summed(
+    expr: Expr, operands: Mapping[str, int], columns: Shape, once: frozenset[str], out: int, frame: FrameBuilder
+) -> list[Step]:
+    """`out`, one column, is the sum of all columns of `expr`."""
+    if expr.op == "variable" and expr.name is not None:
+        x, steps = operands[expr.name], []
+    else:
+        x = frame.take(value_shape(expr, columns, once))
+        steps = compile_expression(expr, operands, x, columns, frame, once)
+        frame.give_back(x)
+    return [*steps, lambda f: np.add.reduce(f[x], axis=1, keepdims=True, out=f[out])]
 
 
 def _running(i: Instruction, c: Context) -> list[Step]:
@@ -248,15 +216,35 @@ def _slice(i: Instruction, c: Context) -> list[Step]:
 
 def _mask(i: Instruction, c: Context) -> list[Step]:
     p = _of(i, Mask)
-    out, (rows, columns) = c.number(i.output), c.shape(i.output)
-    dropped = np.uint32(math.floor(p.rate * 2**32))
-    kept = c.frame.constant(number(1 / (1 - p.rate)))
+    out, shape, packed = c.number(i.output), c.shape(i.output), i.output.packed
+    dropped = math.floor(p.rate * 2**32)
+    scale = c.frame.constant(number(1 / (1 - p.rate)))
+    c.scales[i.output] = scale
 
     def step(f: Frame) -> None:
-        words = mask_words(rows, columns, seed=c.seed, step=c.step, node=p.node)
-        np.multiply(words >= dropped, f[kept], f[out])
+        draw(f[out], shape, dropped, packed=packed, seed=c.seed, step=c.step, node=p.node, left=c.left)
 
-    return [step]
+    return [step] if packed else [step, _call(np.multiply, out, scale, out)]
+
+
+def _unpacked(i: Instruction, c: Context) -> list[Step]:
+    """The steps for a plain instruction; what it reads as single bits is numbers in a temporary meanwhile."""
+    compiler = COMPILERS[type(i.primitive)]
+    packed = [v for v in dict.fromkeys(i.inputs) if v.packed]
+    if not packed:
+        return compiler(i, c)
+    bits = {v: c.number(v) for v in packed}
+    outside = {v: c.inner.get(v) for v in packed}
+    steps: list[Step] = []
+    for value in packed:
+        c.inner[value] = c.frame.take(c.shape(value))
+        steps.append(_call(unpack, bits[value], c.inner[value], c.scales[value]))
+    steps.extend(compiler(i, c))
+    for value, number_before in outside.items():
+        c.frame.give_back(c.inner.pop(value))
+        if number_before is not None:
+            c.inner[value] = number_before
+    return steps
 
 
 def _zeros(i: Instruction, c: Context) -> list[Step]:
@@ -326,8 +314,50 @@ def _as_scalar(e: Expr, places: dict[str, int], c: Context) -> Expr:
     return variable(name, per_unit=False)
 
 
-def _call(ufunc: np.ufunc, first: int, second: int, out: int) -> Step:
-    return lambda f: ufunc(f[first], f[second], f[out])
+def compiled(i: Instruction, c: Context) -> list[tuple[Instruction, list[Step]]]:
+    """The steps for an instruction; for a merged one those of each member, where they have to be told apart."""
+    step = None if c.apart else in_pieces(i, c, _together)
+    if step is not None:
+        return [(i, [step])]
+    return _members(i, c) if isinstance(i.primitive, Fused) else [(i, _unpacked(i, c))]
+
+
+def _together(i: Instruction, c: Context) -> list[Step]:
+    return _merged(i, c) if isinstance(i.primitive, Fused) else _unpacked(i, c)
+
+
+def _merged(i: Instruction, c: Context) -> list[Step]:
+    return [step for _, steps in _members(i, c) for step in steps]
+
+
+def _members(i: Instruction, c: Context) -> list[tuple[Instruction, list[Step]]]:
+    """The members one after the other; what lies between them in the array that it ends in, or in a temporary."""
+    members = parts(i)
+    last = {v: at for at, member in enumerate(members) for v in member.inputs}
+    home = homes(i, members, last, c)
+    made = []
+    for at, member in enumerate(members):
+        for value in member.outputs:
+            if value in home and value not in c.inner:
+                c.inner[value] = _room(home[value], i, c)
+        made.append((member, _unpacked(member, c)))
+        for value in dict.fromkeys(member.inputs):
+            if last[value] == at and home.get(value) is value:
+                c.frame.give_back(c.inner[value])
+    return made
+
+
+def _room(home: Value, i: Instruction, c: Context) -> int:
+    """The array of an inner value's home: an output's, or a temporary."""
+    if home in i.outputs:
+        return c.number(home)
+    if home not in c.inner:
+        c.inner[home] = c.frame.take(c.stored(home))
+    return c.inner[home]
+
+
+def _call(function: Callable[[Any, Any, Any], object], first: int, second: int, third: int) -> Step:
+    return lambda f: function(f[first], f[second], f[third])
 
 
 def _of(instruction: Instruction, kind: type[P]) -> P:
@@ -349,4 +379,5 @@ COMPILERS: Final[dict[type, Callable[[Instruction, Context], list[Step]]]] = {
     Running: _running,
     Clip: _clip,
     Update: _update,
+    Fused: _merged,
 }

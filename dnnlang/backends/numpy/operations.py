@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnnlang.backends.numpy.erf import erf, erfc
+from dnnlang.backends.numpy.tiles import by_columns, by_entries
 
 Array = npt.NDArray[Any]
 
@@ -147,10 +148,12 @@ def log_normalized_exp(out: Array, x: Array, t: Array, top: Array) -> None:
     np.subtract(out, top, out)
 
 
+@by_columns
 def first_max(out: Array, x: Array) -> None:
     _first(out, x, np.argmax(x, axis=0))
 
 
+@by_columns
 def first_min(out: Array, x: Array) -> None:
     _first(out, x, np.argmin(x, axis=0))
 
@@ -176,8 +179,8 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "sqrt": _ufunc(np.sqrt),
     "abs": _ufunc(np.absolute),
     "tanh": _ufunc(np.tanh),
-    "erf": Operation(lambda out, x: erf(x, out)),
-    "erfc": Operation(lambda out, x: erfc(x, out)),
+    "erf": Operation(by_entries(lambda out, x: erf(x, out))),
+    "erfc": Operation(by_entries(lambda out, x: erfc(x, out))),
     "sin": _ufunc(np.sin),
     "cos": _ufunc(np.cos),
     "sign": _ufunc(np.sign),

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dnnlang.backends.buffers import aligned_buffer
 from dnnlang.backends.numpy.expressions import compile_expression
-from dnnlang.backends.numpy.frame import FrameBuilder, aligned_buffer
+from dnnlang.backends.numpy.frame import FrameBuilder
 from dnnlang.backends.philox import normal, uniform
 from dnnlang.graph.architecture import Parameter, Statistic
 from dnnlang.scalar.expression import DRAWS, Expr, apply, topological, variable
@@ -29,17 +30,20 @@ class Evaluator:
         self._numbers = {name: self._frame.add(None) for name in names}
         self._out = self._frame.add(None)
         self._steps = compile_expression(expr, self._numbers, self._out, shape, self._frame)
-        self._frame.place_workspace(aligned_buffer(self._frame.workspace_bytes()))
 
     def __call__(self, operands: Mapping[str, Array | float]) -> Array:
         out = np.empty(self._shape)
         arrays = self._frame.arrays
+        self._frame.place_workspace(aligned_buffer(self._frame.workspace_bytes()))
         arrays[self._out] = out
         for name, number in self._numbers.items():
             arrays[number] = np.asarray(operands[name], np.float64)
         with np.errstate(all="ignore"):
             for step in self._steps:
                 step(arrays)
+        for number in (self._out, *self._numbers.values()):
+            arrays[number] = None  # it may be kept for long, and with it nothing else
+        self._frame.displace_workspace()
         return out
 
 

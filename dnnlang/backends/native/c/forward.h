@@ -1,0 +1,168 @@
+/* One batch through the forward part, its numbers checked while they are read. */
+
+typedef struct {
+    env *e;
+    const int64_t *code;
+    int64_t length, threads;
+    const source *from;
+} forward;
+
+/* The same for many samples, in blocks of few: each thread has an environment and room of its own for a block. What the
+   steps need then stays in the near caches, and a thread that is held up leaves blocks to the others. */
+typedef struct {
+    forward of;           /* one block; its source is where the block goes to */
+    const real *output;   /* rows of the output, of.e->ld apart */
+} block;
+
+typedef struct {
+    block *blocks; /* one for each thread */
+    int64_t threads, samples, at_once;
+    const real *from;
+    int64_t unit_stride, sample_stride;
+    real *to; /* (outputs, samples) */
+    int64_t outputs;
+} many;
+
+/* ---------------------------------------------------------------- reading */
+
+#if LANES > 1 && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#if LANES == 16
+#define FIRST_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define LAST_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LANES == 8
+#define FIRST_HALVES 0, 8, 1, 9, 2, 10, 3, 11
+#define LAST_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#elif LANES == 4
+#define FIRST_HALVES 0, 4, 1, 5
+#define LAST_HALVES 2, 6, 3, 7
+#else
+#define FIRST_HALVES 0, 2
+#define LAST_HALVES 1, 3
+#endif
+#endif
+#endif
+
+/* LANES units of as many samples, from[k*stride + i], as rows of units, to[i*ld + k]. */
+static inline void lay_square(const real *from, int64_t stride, real *to, int64_t ld) {
+#ifdef FIRST_HALVES
+    vec row[LANES], half[LANES];
+    UNROLLED for (int k = 0; k < LANES; ++k) {
+        SOON(from + k * stride + 8 * LANES);
+        row[k] = LOAD_UNALIGNED(from + k * stride);
+    }
+    /* The halves of rows k and k + LANES/2 are merged, number by number; after log2 LANES times rows are columns. */
+    UNROLLED for (int times = 1; times < LANES; times *= 2) {
+        UNROLLED for (int k = 0; k < LANES / 2; ++k) {
+            half[2 * k] = __builtin_shufflevector(row[k], row[k + LANES / 2], FIRST_HALVES);
+            half[2 * k + 1] = __builtin_shufflevector(row[k], row[k + LANES / 2], LAST_HALVES);
+        }
+        UNROLLED for (int k = 0; k < LANES; ++k) row[k] = half[k];
+    }
+    UNROLLED for (int i = 0; i < LANES; ++i) STORE(to + i * ld, row[i]);
+#else
+    for (int64_t i = 0; i < LANES; ++i)
+        for (int64_t k = 0; k < LANES; ++k) to[i * ld + k] = from[k * stride + i];
+#endif
+}
+
+/* Samples 0 … m as columns of s->to, zeros behind them; this thread's share. Are all numbers finite? */
+static inline int take(const env *e, const source *s, int t, int T) {
+    int64_t v0, v1;
+    share(e->vectors, t, T, &v0, &v1);
+    int64_t begin = v0 * LANES, end = v1 * LANES, last = end < e->m ? end : e->m;
+    int64_t units = s->units, us = s->unit_stride, ss = s->sample_stride;
+    vec check = splat(0); /* 0 · x is NaN where x is not finite */
+    real rest = 0;
+    if (ss == 1 || last - begin < 2) {
+        for (int64_t i = 0; i < units; ++i) {
+            const real *from = s->from + i * us;
+            real *to = s->to + i * e->ld;
+            int64_t j = begin;
+            for (; j + LANES <= last; j += LANES) {
+                SOON(from + 16 * us + j);
+                vec x = LOAD_UNALIGNED(from + j);
+                STORE(to + j, x);
+                check += splat(0) * x;
+            }
+            if (j == end) continue;
+            if (from == to) { /* they lie there already */
+                vec x = pick(first_lanes((long)(last - j)), LOAD(to + j), splat(0));
+                STORE(to + j, x);
+                check += splat(0) * x;
+                continue;
+            }
+            STORE(to + j, splat(0));
+            for (; j < last; ++j) {
+                to[j] = from[j];
+                rest += 0 * from[j];
+            }
+        }
+        return rest == 0 && !any(is_nan(check));
+    }
+    for (int64_t j = begin; j < end; j += LANES) {
+        int64_t count = last - j < LANES ? last - j : LANES, i = 0;
+        if (us == 1 && count == LANES)
+            for (; i + LANES <= units; i += LANES)
+                lay_square(s->from + j * ss + i, ss, s->to + i * e->ld + j, e->ld);
+        for (; i < units; ++i)
+            for (int64_t k = 0; k < LANES; ++k)
+                s->to[i * e->ld + j + k] = k < count ? s->from[(j + k) * ss + i * us] : 0;
+        for (i = 0; i < units; ++i) check += splat(0) * LOAD(s->to + i * e->ld + j);
+    }
+    return !any(is_nan(check));
+}
+
+/* ---------------------------------------------------------------- running */
+
+typedef struct {
+    job base;
+    const forward *of;
+    atomic_int refused;
+} passing;
+
+static int steps(const forward *f, int t, int T) {
+    int all_finite = take(f->e, f->from, t, T);
+    meet(T);
+    for (const int64_t *code = f->code, *end = code + f->length; code < end; code += 3 + code[1]) {
+        if (code[2]) meet(T);
+        functions[code[0]](f->e, code + 3, t, T);
+    }
+    return all_finite;
+}
+
+static void pass(job *j, int t, int T) {
+    passing *p = (passing *)j;
+    if (!steps(p->of, t, T)) atomic_store_explicit(&p->refused, 1, memory_order_relaxed);
+}
+
+typedef struct {
+    job base;
+    const many *of;
+    atomic_int refused;
+    atomic_llong next; /* sample that nobody has begun with */
+} passing_many;
+
+static void pass_many(job *j, int t, int T) {
+    (void)T;
+    passing_many *p = (passing_many *)j;
+    const many *f = p->of;
+    const block *own = f->blocks + t;
+    env *e = own->of.e;
+    source from = *own->of.from;
+    forward one = own->of;
+    one.from = &from;
+    from.unit_stride = f->unit_stride;
+    from.sample_stride = f->sample_stride;
+    for (;;) {
+        int64_t begin = atomic_fetch_add_explicit(&p->next, f->at_once, memory_order_relaxed);
+        if (begin >= f->samples) return;
+        int64_t rest = f->samples - begin;
+        e->m = rest < f->at_once ? rest : f->at_once;
+        e->vectors = (e->m + LANES - 1) / LANES;
+        from.from = f->from + begin * f->sample_stride;
+        if (!steps(&one, 0, 1)) atomic_store_explicit(&p->refused, 1, memory_order_relaxed);
+        for (int64_t i = 0; i < f->outputs; ++i)
+            memcpy(f->to + i * f->samples + begin, own->output + i * e->ld, (size_t)e->m * sizeof(real));
+    }
+}

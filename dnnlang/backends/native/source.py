@@ -1,0 +1,137 @@
+"""The C source of a plan: the functions of its steps, and the calls that run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from dnnlang.backends.native.changes import CHANGES
+from dnnlang.backends.native.columns import COLUMNS
+from dnnlang.backends.native.gradients import gradient_group, is_gradient
+from dnnlang.backends.native.moves import MOVES
+from dnnlang.backends.native.products import WIDTHS, forward_group
+from dnnlang.backends.native.steps import Call, Source
+from dnnlang.backends.native.writing import Writing
+from dnnlang.errors import InternalError
+from dnnlang.plan.ir import Instruction, Plan, parts
+from dnnlang.primitives.loss import Loss
+from dnnlang.primitives.penalty import Penalty
+from dnnlang.primitives.product import Product
+
+HEADERS: Final = ("vectors.h", "coefficients.h", "math.h", "run.h", "product.h", "few.h", "rows.h")
+WRITERS: Final[dict[type, Callable[[Instruction, Writing], None]]] = {**CHANGES, **COLUMNS, **MOVES}
+"""What writes a plain instruction by itself, by its primitive; products are written in groups."""
+
+
+class Section(StrEnum):
+    """When a call is made: J, and the penalties on it, are left out where nobody asks for them."""
+
+    FORWARD = "forward"
+    LOSS = "loss"
+    PENALTY = "penalty"
+    BACKWARD = "backward"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A plan as C: `text`, whose step functions `calls` number, each with the section of the plan that it is of."""
+
+    text: str
+    calls: tuple[tuple[Section, Call], ...]
+    scalars: int
+
+
+def write(plan: Plan, *, lanes: int, bits: int) -> Written:
+    """The plan in C, for vectors of `lanes` numbers of `bits` bits. All sizes but m are numbers."""
+    source = Source()
+    calls = calls_of(plan, source, lanes=lanes, bits=bits)
+    return Written(_text(source, bits, lanes), calls, len(source.scalars))
+
+
+def calls_of(
+    plan: Plan, source: Source, *, lanes: int, bits: int, widths: tuple[int, ...] = WIDTHS
+) -> tuple[tuple[Section, Call], ...]:
+    """Writes the steps of a plan into `source`, products in tiles of so many vectors; the calls that run the plan."""
+    w = Writing(plan, source, lanes, bits, widths)
+    calls: list[tuple[Section, Call]] = []
+    sections = (Section.FORWARD, plan.forward), (Section.BACKWARD, plan.backward), (Section.UPDATE, plan.updates)
+    for section, instructions in sections:
+        for instruction in instructions:
+            for part in _write(instruction, w):
+                calls.extend((_section(part, section), call) for call in w.calls)
+                w.calls.clear()
+    return tuple(calls)
+
+
+def _section(part: Instruction, of: Section) -> Section:
+    if isinstance(part.primitive, Loss):
+        return Section.LOSS
+    return Section.PENALTY if isinstance(part.primitive, Penalty) else of
+
+
+def _write(instruction: Instruction, w: Writing) -> Iterator[Instruction]:
+    """Writes an instruction group by group; yields the first part of each when its calls are in `w`."""
+    w.begin(instruction)
+    rest = parts(instruction)
+    while rest:
+        first = rest[0]
+        if is_gradient(first):
+            count = gradient_group(rest, w)
+        elif isinstance(first.primitive, Product):
+            count = forward_group(rest, w)
+        else:
+            count = 1
+            w.lasting(rest[:1], rest[1:])
+            _writer(first)(first, w)
+        yield first
+        rest = rest[count:]
+
+
+def _writer(part: Instruction) -> Callable[[Instruction, Writing], None]:
+    writer = WRITERS.get(type(part.primitive))
+    if writer is None:
+        raise InternalError(f"the native backend does not implement {part.primitive.operation}")
+    return writer
+
+
+# ---------------------------------------------------------------- the text
+
+
+def _text(source: Source, bits: int, lanes: int) -> str:
+    vector_bytes = lanes * bits // 8 if lanes > 1 else 0
+    names = ", ".join(f"step_{number}" for number in source.functions.values())
+    scalars = [f"    e->scalars[{n}] = (real)({text});" for n, text in enumerate(source.scalars)]
+    return "\n\n".join(
+        [
+            f"#define REAL_BITS {bits}\n#define VECTOR_BYTES {vector_bytes}",
+            *map(header, HEADERS),
+            *step_functions(source),
+            f"static const step_function functions[] = {{{names}}};",
+            "\n".join(["static void make_scalars(env *e) {", "    (void)e;", *scalars, "}"]),
+            header("forward.h"),
+            header("entry.h"),
+        ]
+    )
+
+
+def step_functions(source: Source) -> list[str]:
+    """The text of each step function, behind those of what they use."""
+    helpers = [text.replace("NAME", name) for text, name in source.helpers.items()]
+    return [*helpers, *(_step(number, body) for body, number in source.functions.items())]
+
+
+def _step(number: int, body: str) -> str:
+    unused = "    (void)e; (void)a; (void)t; (void)T;"
+    lines = "\n".join(f"    {line}" for line in body.split("\n"))
+    return f"static void step_{number}(env *e, const operand *a, int t, int T) {{\n{unused}\n{lines}\n}}"
+
+
+@cache
+def header(name: str) -> str:
+    """The text of one of the headers that every program includes."""
+    return (files("dnnlang.backends.native") / "c" / name).read_text(encoding="utf-8")

@@ -1,0 +1,121 @@
+"""What the writers of C share: the source, the instruction that they are at, and the calls made so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import count
+
+from dnnlang.backends.native.operands import Operands, has_samples, row_length
+from dnnlang.backends.native.steps import Call, Part, Place, Source, Work, constant
+from dnnlang.plan.ir import Instruction, Plan, parts
+from dnnlang.primitives.mask import Mask
+from dnnlang.primitives.values import Role, Value
+
+
+@dataclass(slots=True)
+class Writing:
+    """`lanes` are the numbers in a vector, `bits` those of a number: 32 or 64."""
+
+    plan: Plan
+    source: Source
+    lanes: int
+    bits: int
+    widths: tuple[int, ...] = (1, 2, 3)  # vectors that a tile of a product may be wide
+    calls: list[Call] = field(default_factory=list)
+    inner: dict[Value, Work] = field(default_factory=dict)  # those of the instruction at hand that need room
+    scales: dict[Value, Fraction] = field(default_factory=dict)  # of masks: what a kept entry is
+    outputs: frozenset[Value] = frozenset()
+    _numbers: count[int] = field(default_factory=count)
+    _turns: count[int] = field(default_factory=count)
+
+    def turn(self) -> int:
+        """0 and 1 by turns."""
+        return next(self._turns) % 2
+
+    def begin(self, instruction: Instruction) -> None:
+        """The next instruction of the plan."""
+        self.inner = {}
+        self.outputs = frozenset(instruction.outputs)
+        self._numbers = count()
+
+    def fresh(self) -> str:
+        """A name for a variable, that no other of the function has."""
+        return f"x{next(self._numbers)}"
+
+    def row_length(self, place: Place) -> int:
+        """How far the stored rows of a value without samples lie apart: the columns of W, one behind the other."""
+        rows = place.rows if isinstance(place, Work) else constant(place.shape[0])
+        return row_length(rows, self.lanes)
+
+    def place(self, value: Value) -> Place:
+        """Where a value lies: inner ones in room of their own, inputs and targets where batches are drawn to."""
+        if value.role in (Role.INPUT, Role.TARGET):
+            return Work(f"batch {value.name}", constant(value.shape[0]))
+        return self.inner.get(value, value)
+
+    def lasting(self, made: Sequence[Instruction], rest: Sequence[Instruction]) -> tuple[Value, ...]:
+        """What has to be stored of the values that were made: results of the instruction, and what `rest` reads."""
+        later = {v for i in rest for v in i.inputs}
+        kept = []
+        for value in (v for i in made for v in i.outputs):
+            if value in later and value not in self.outputs:
+                self.inner[value] = Work(f"inner {len(self.inner)}", *self._inner_shape(value))
+            if value in self.outputs or value in later:
+                kept.append(value)
+        return tuple(kept)
+
+    def _inner_shape(self, value: Value) -> tuple[int, int | None]:
+        rows, columns = value.stored
+        if has_samples(value):
+            return constant(rows), None
+        return constant(columns), row_length(constant(rows), self.lanes)
+
+    def scale(self, mask: Value) -> Fraction:
+        """What a kept entry of a mask is."""
+        if not self.scales:
+            for i in self.plan.instructions:
+                self._note_mask(i)
+        return self.scales[mask]
+
+    def _note_mask(self, instruction: Instruction) -> None:
+        for part in parts(instruction):
+            if isinstance(part.primitive, Mask):
+                self.scales[part.outputs[0]] = 1 / (1 - part.primitive.rate)
+
+    def pointers(self, operands: Operands, *extra: tuple[str, Work]) -> list[str]:
+        """The lines that name what the function is called with. Call it when the text names all its operands."""
+        lines = []
+        if operands.places:
+            listed = ", ".join(f"PLACE({n})" for n in range(len(operands.places)))
+            lines.append(f"real *const o[] = {{{listed}}};")
+        for n, (name, work) in enumerate(extra, len(operands.places)):
+            share = f" + t * {_size(work)}" if work.for_each_thread else ""
+            lines.append(f"real *const {name} = PLACE({n}){share};")
+        return lines
+
+    def call(
+        self,
+        body: Sequence[str],
+        operands: Operands,
+        *,
+        extra: Sequence[tuple[str, Work]] = (),
+        part: Part,
+        work: int,
+        writes: Sequence[Place] = (),
+    ) -> None:
+        """Adds a function with this body, and its call."""
+        works = tuple(work for _, work in extra)
+        lines = [*self.pointers(operands, *extra), *body]
+        places = tuple(self.place(p) if isinstance(p, Value) else p for p in operands.places)
+        written = [self.place(p) if isinstance(p, Value) else p for p in (*operands.written, *writes)]
+        reads = tuple(p for p in places if p not in written or p in map(self._placed, operands.read))
+        self.calls.append(Call(self.source.function(lines), (*places, *works), reads, (*written, *works), part, work))
+
+    def _placed(self, place: Place) -> Place:
+        return self.place(place) if isinstance(place, Value) else place
+
+
+def _size(work: Work) -> int:
+    return work.rows * (work.columns or 0)

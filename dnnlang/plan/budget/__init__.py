@@ -1,0 +1,1 @@
+"""Recomputation for a memory budget: the cheapest plan that fits."""
