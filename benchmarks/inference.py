@@ -34,6 +34,8 @@ Predict = Callable[[], Array]
 
 SLICE = 0.2
 """Seconds that a contestant gets at a time."""
+PAUSE = 0.1
+"""Seconds between them: threads of some go on for a while, waiting for more work."""
 TOLERANCE = 1e-5
 
 
@@ -192,6 +194,7 @@ def measured(contestants: dict[str, Predict], rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, c in contestants.items():
+            time.sleep(PAUSE)
             times[name].append(timed(c, counts[name]))
     return {name: statistics.median(t) for name, t in times.items()}
 

@@ -7,15 +7,22 @@ and each persistent array holds at that moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from dnnlang.plan.instruction_rules import RULES, expression_faults, fits
+from dnnlang.plan.instruction_rules import RULES, fits, members, record_faults
 from dnnlang.plan.ir import Instruction, Plan, Purpose
+from dnnlang.plan.recomputed_rules import WRITTEN_AGAIN, Recomputation
+from dnnlang.plan.verify_slots import Arena
+from dnnlang.plan.whole_rules import whole_faults
+from dnnlang.primitives.fused import Fused, Member
 from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.penalty import Decay
+from dnnlang.primitives.primitive import Primitive
 from dnnlang.primitives.product import Product
 from dnnlang.primitives.stack import Slice
+from dnnlang.primitives.update import Update
 from dnnlang.primitives.values import Role, Value
 from dnnlang.sizes import M, Size
 
@@ -25,49 +32,81 @@ SLOTTED: Final = frozenset((Role.ACTIVATION, Role.MASK, Role.DELTA))
 PERSISTENT: Final = frozenset((Role.PARAMETER, Role.STATISTIC, Role.STATE, Role.GRADIENT, Role.LOSS))
 BACKWARD_RESULTS: Final = frozenset((Role.DELTA, Role.GRADIENT))
 FORWARD_RESULTS: Final = frozenset((Role.ACTIVATION, Role.MASK, Role.LOSS))
+UPDATED: Final = frozenset((Role.PARAMETER, Role.STATE))
+"""What an update writes, also where it is merged with its gradient."""
 UPDATE_RESULTS: Final = frozenset((Role.PARAMETER, Role.STATISTIC, Role.STATE, Role.GRADIENT))
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, and with which instruction or value; None: with the plan as a whole."""
+
+    message: str
+    about: Instruction | Value | None
+
+
 def verify(plan: Plan, known: dict[int, Instruction] | None = None) -> list[str]:
-    """What is wrong with the plan, a sentence each; an empty list if nothing is. Finds at most MAX_FAULTS.
+    """What is wrong with the plan, a sentence each; an empty list if nothing is. Finds at most MAX_FAULTS."""
+    return [fault.message for fault in faults(plan, known)]
+
+
+def faults(plan: Plan, known: dict[int, Instruction] | None = None, *, finished: bool = False) -> list[Fault]:
+    """What is wrong with the plan, and who is to blame. `finished`: all must be there that its purpose asks for.
+
+    Without it, its `passes` say how far it is.
 
     `known` are instructions, by id, that keep the rule of their primitive, found out when an earlier plan was checked;
     those of this plan are added. What an instruction reads and overwrites is checked in every plan anew.
     """
-    return _Check(plan, {} if known is None else known).run()
+    return _Check(plan, {} if known is None else known, finished).run()
+
+
+class _MalformedError(Exception):
+    """An instruction of which nobody can say what it reads and writes; nothing behind it can be judged."""
 
 
 class _Check:
-    def __init__(self, plan: Plan, known: dict[int, Instruction]) -> None:
+    def __init__(self, plan: Plan, known: dict[int, Instruction], finished: bool) -> None:
         self.plan = plan
+        self.finished = finished
         self.known = known
-        self.faults: list[str] = []
+        self.faults: list[Fault] = []
+        self.at: Instruction | None = None  # where the check is
         self.laid_out = bool(plan.slots or plan.places)
         self.swept = "dead code" in plan.passes
         self.rows = {s.number: s.rows for s in plan.slots}
         self.per_sample = {s.number: s.per_sample for s in plan.slots}
-        self.holds: dict[int, Value] = {}  # slot → the value in it now
+        self.arena = self._laid_out_slots()
         self.current: dict[str, Value] = {}  # persistent array → the value in it now
         self.written: set[Value] = {*plan.inputs.values(), *plan.targets.values()}
         self.unread: set[Value] = set()
         self.forward_shapes: dict[str, tuple[Size, Size]] = {}
         self.well_formed: set[int] = set()  # ids of the maps whose expressions were looked at
 
-    def run(self) -> list[str]:
+    def run(self) -> list[Fault]:
         plan = self.plan
+        if self.finished:
+            for message, about in whole_faults(plan):
+                self._fault(message, about)
         self._brought()
-        self._part("F", plan.forward, FORWARD_RESULTS)
-        self._outputs()
-        self._part("B", plan.backward, BACKWARD_RESULTS)
-        self._part("U", plan.updates, UPDATE_RESULTS)
+        try:
+            self._part("F", plan.forward, FORWARD_RESULTS)
+            self._outputs()
+            self._part("B", plan.backward, BACKWARD_RESULTS | WRITTEN_AGAIN)
+            self._part("U", plan.updates, UPDATE_RESULTS)
+        except _MalformedError:
+            return self.faults[:MAX_FAULTS]
         self._results()
         if self.swept:
             for value in self.unread:
-                self._fault(f"{value.name} is written, and nobody reads it")
+                self._fault(f"{value.name} is written, and nobody reads it", value)
         return self.faults[:MAX_FAULTS]
 
-    def _fault(self, message: str) -> None:
-        self.faults.append(message)
+    def _fault(self, message: str, about: Instruction | Value | None = None) -> None:
+        self.faults.append(Fault(message, self.at if about is None else about))
+
+    def _done(self, name: str) -> bool:
+        return self.finished or name in self.plan.passes
 
     # ------------------------------------------------------------ before and after
 
@@ -90,7 +129,7 @@ class _Check:
         for name, value in self.plan.outputs.items():
             if value not in self.written:
                 self._fault(f"the output of {name}, {value.name}, is never written")
-            elif self.laid_out and value.role in SLOTTED and self.holds.get(self._place(value)) is not value:
+            elif self.laid_out and value.role in SLOTTED and not self.arena.holds(value):
                 self._fault(f"the output of {name}, {value.name}, is overwritten before the forward part ends")
             self.unread.discard(value)
 
@@ -103,10 +142,11 @@ class _Check:
             if plan.backward or plan.updates or plan.gradients:
                 self._fault("a plan for inference computes gradients")
             return
-        if "differentiate" not in plan.passes:
+        if not self._done("differentiate"):
             return
         trained = {p.name: p.shape for p in plan.architecture.parameters.values() if p.trainable}
-        if plan.gradients.keys() != trained.keys():
+        merges = plan.purpose is Purpose.STEP and self._done("fuse") and not plan.options.keep_gradients
+        if not plan.gradients.keys() <= trained.keys() or (not merges and len(plan.gradients) < len(trained)):
             self._fault("the gradients are not those of the trained parameters")
             return
         for name, gradient in plan.gradients.items():
@@ -114,10 +154,10 @@ class _Check:
                 self._fault(f"the gradient of {name} is not the last {gradient.name} that is written")
             if gradient.shape != trained[name] or gradient.name != f"d{name}":
                 self._fault(f"{gradient.name} {gradient.shape} is not the gradient of {name} {trained[name]}")
-        if "update" not in plan.passes:
+        if plan.purpose is not Purpose.STEP or not self._done("update"):
             return
         for name in trained:
-            if self.current[name] is plan.parameters[name]:
+            if self.current.get(name) is plan.parameters.get(name):
                 self._fault(f"{name} is not updated")
 
     def _statistics(self) -> None:
@@ -135,42 +175,101 @@ class _Check:
 
     def _part(self, letter: str, instructions: Sequence[Instruction], results: frozenset[Role]) -> None:
         """Reads, then the instruction's own rule, then writes. One loop, because there are many instructions."""
-        written, unread, holds, current, places = self.written, self.unread, self.holds, self.current, self.plan.places
+        written, unread, holds, current = self.written, self.unread, self.arena.holds, self.current
         laid_out, forward, known = self.laid_out, letter == "F", self.known
+        recomputation = Recomputation(self.plan)
         for at, instruction in enumerate(instructions, 1):
+            self.at = instruction
             for value in instruction.inputs:
                 role = value.role
                 if value not in written:
                     self._fault(f"{letter}{at} reads {value.name} before it is written")
                 elif role in SLOTTED:
                     unread.discard(value)
-                    if laid_out and holds.get(places.get(value, 0)) is not value:
-                        self._fault(f"{letter}{at} reads {value.name}, but something else lies in its slot")
+                    if laid_out and not holds(value):
+                        self._fault(f"{letter}{at} reads {value.name}, but something else was written over it")
                 elif role in PERSISTENT and current.get(value.name) is not value:
                     self._fault(f"{letter}{at} reads {value.name} as it was before it changed")
                 if forward and role in BACKWARD_RESULTS:
                     self._fault(f"{letter}{at} is a forward instruction and reads {value.name}")
-            if id(instruction) not in known:
+            checked = id(instruction) in known
+            if not checked:
                 self._rules(letter, at, instruction)
-            for output in instruction.outputs:
+            if letter == "B":
+                for problem in recomputation.faults(instruction):
+                    self._fault(f"B{at}: {problem}")
+            if instruction.inner:
+                self._inner(f"{letter}{at}", instruction, results)
+            in_turn = _changes_in_turn(instruction)
+            if in_turn and checked:
+                self._as_before(f"{letter}{at}", instruction)
+            elif in_turn:
+                self._members(f"{letter}{at}", instruction, results)
+            for number, output in enumerate(instruction.outputs):
                 if output in written:
                     self._fault(f"{letter}{at} writes {output.name} a second time")
                 written.add(output)
                 role = output.role
-                if role not in results:
+                if role not in results and not in_turn:
                     self._fault(f"{letter}{at} stands in the wrong part: it writes {output.name}, a {role}")
                 if role in SLOTTED:
                     unread.add(output)
                     if forward:
                         self.forward_shapes[output.name] = output.shape
-                    else:
-                        self._shape_of_gradient(letter, at, output)
+                    elif role is Role.DELTA:
+                        self._shape_of_gradient(f"{letter}{at}", output)
                     if laid_out:
-                        self._put(f"{letter}{at}", instruction, output)
-                elif role in PERSISTENT:
+                        self._put(f"{letter}{at}", instruction, number)
+                elif role in PERSISTENT and not in_turn:
                     self._replace(f"{letter}{at}", instruction, output)
             if len(self.faults) >= MAX_FAULTS:
-                return
+                break
+        self.at = None
+
+    def _inner(self, label: str, instruction: Instruction, results: frozenset[Role]) -> None:
+        """What lives within a merged step only."""
+        for value in instruction.inner:
+            if value in self.written:
+                self._fault(f"{label} computes {value.name} a second time")
+            if value.role not in results:
+                self._fault(f"{label} stands in the wrong part: it computes {value.name}, a {value.role}")
+            if results is FORWARD_RESULTS:
+                self.forward_shapes[value.name] = value.shape
+            elif value.role is Role.DELTA:
+                self._shape_of_gradient(label, value)
+
+    def _as_before(self, label: str, instruction: Instruction) -> None:
+        """What a step leaves whose members were found to be right among themselves: in an earlier plan."""
+        for output in instruction.outputs:
+            if output.role in PERSISTENT:
+                before = self.current.get(output.name)
+                if before is not None and before not in instruction.inputs:
+                    self._fault(f"{label} writes {output.name} and loses what was there")
+                self.current[output.name] = output
+
+    def _members(self, label: str, instruction: Instruction, results: frozenset[Role]) -> None:
+        """The members of a step one by one: each reads what persists as it is at that moment."""
+        current, inner = self.current, instruction.inner
+        before = {v.name: current.get(v.name) for v in inner}
+        for member in members(instruction):
+            update = isinstance(member.primitive, Update)
+            of_step = update and self.plan.purpose is Purpose.STEP and results is not FORWARD_RESULTS
+            allowed = UPDATED if of_step else results
+            for value in member.inputs:
+                if value.role in PERSISTENT and current.get(value.name) is not value:
+                    self._fault(f"{label} reads {value.name} as it was before it changed")
+            for output in member.outputs:
+                if output.role not in allowed:
+                    self._fault(f"{label} stands in the wrong part: it writes {output.name}, a {output.role}")
+                if output.role in PERSISTENT:
+                    self._replace(label, member, output)
+        for name, lies_there in before.items():  # what is used up where it arises never comes to lie in the array
+            if current.get(name) not in inner:
+                continue
+            if lies_there is None:
+                del current[name]
+            else:
+                current[name] = lies_there
 
     def _rules(self, letter: str, at: int, instruction: Instruction) -> None:
         primitive = instruction.primitive
@@ -179,41 +278,59 @@ class _Check:
             self._fault(f"{letter}{at} is of an unknown kind")
             return
         self.known[id(instruction)] = instruction
-        for problem in rule(instruction):
-            self._fault(f"{letter}{at} ({instruction.outputs[0].name}): {problem}")
         if id(primitive) not in self.well_formed:
-            self.well_formed.add(id(primitive))
-            for problem in expression_faults(primitive):
+            found = list(record_faults(primitive))
+            for problem in found:
                 self._fault(f"{letter}{at} ({instruction.outputs[0].name}): {problem}")
+            if found:
+                raise _MalformedError
+            self.well_formed.add(id(primitive))
+        found = list(rule(instruction))
+        for problem in found:
+            self._fault(f"{letter}{at} ({instruction.outputs[0].name}): {problem}")
+        if found and isinstance(primitive, Fused):
+            raise _MalformedError
 
-    def _shape_of_gradient(self, letter: str, at: int, value: Value) -> None:
+    def _shape_of_gradient(self, label: str, value: Value) -> None:
         shape = self.forward_shapes.get(value.name[1:])
         if shape is not None and shape != value.shape:
-            self._fault(f"{letter}{at} writes {value.name} {value.shape}, but {value.name[1:]} is {shape}")
+            self._fault(f"{label} writes {value.name} {value.shape}, but {value.name[1:]} is {shape}")
 
-    def _put(self, label: str, instruction: Instruction, value: Value) -> None:
+    def _put(self, label: str, instruction: Instruction, number: int) -> None:
+        value = instruction.outputs[number]
         slot = self._place(value)
         if slot not in self.rows:
             self._fault(f"{label} writes {value.name}, which has no slot")
             return
         columns: Size = M if self.per_sample[slot] else 1
-        if value.shape[1] != columns or not fits(value.shape[0], self.rows[slot]):
+        if value.shape[1] != columns or not fits(_stored_rows(value), self.rows[slot]):
             self._fault(
                 f"{label}: {value.name} {value.shape} does not fit slot {slot}, which has {self.rows[slot]} rows"
             )
-        before = self.holds.get(slot)
-        if before is not None and before in instruction.inputs:
-            self._overwrite(label, instruction, before, value)
-        self.holds[slot] = value
+        for gone in self.arena.write(value, slot):
+            if gone in instruction.inputs:
+                self._overwrite(label, instruction, gone, number)
+            elif gone in instruction.outputs:
+                self._fault(f"{label} writes {value.name} over {gone.name}, which it writes too")
 
-    def _overwrite(self, label: str, instruction: Instruction, before: Value, value: Value) -> None:
-        """An output in the slot of an input: only where each entry is read before it is written."""
-        if before.shape != value.shape:
+    def _overwrite(self, label: str, instruction: Instruction, before: Value, number: int) -> None:
+        """An output in the place of an input: only where each entry is read before it is written."""
+        value = instruction.outputs[number]
+        alike = before.shape == value.shape and before.packed == value.packed
+        if not alike or self._place(before) != self._place(value):
             self._fault(f"{label} overwrites {before.name} {before.shape} by {value.name} {value.shape}")
+        entrywise = _entrywise(instruction, number)
         for position, read in enumerate(instruction.inputs):
-            if read is before and position not in _entrywise(instruction):
+            if read is before and position not in entrywise:
                 self._fault(f"{label} overwrites {before.name} while it still needs it")
                 return
+
+    def _laid_out_slots(self) -> Arena:
+        try:
+            return Arena(self.plan.slots)
+        except ValueError as error:
+            self._fault(str(error))
+            return Arena([replace(slot, on=()) for slot in self.plan.slots])
 
     def _replace(self, label: str, instruction: Instruction, value: Value) -> None:
         before = self.current.get(value.name)
@@ -229,9 +346,39 @@ class _Check:
         return self.plan.places.get(value, 0)
 
 
-def _entrywise(instruction: Instruction) -> range | tuple[int, ...]:
-    """The inputs that are read entry by entry at the place where the output is written."""
+def _stored_rows(value: Value) -> Size:
+    """Rows of numbers that a value takes: a packed mask one for every 32 units, a bit each."""
+    return (value.shape[0] + 31) // 32 if value.packed else value.shape[0]
+
+
+def _changes_in_turn(instruction: Instruction) -> bool:
+    """Does a merged step change what persists several times: a gradient that grows, a parameter updated with it?"""
+    if not isinstance(instruction.primitive, Fused):
+        return False
+    used_up = any(v.role in PERSISTENT for v in instruction.inner)
+    return used_up or any(v.role is Role.PARAMETER for v in instruction.outputs)
+
+
+def _entrywise(instruction: Instruction, number: int) -> range | tuple[int, ...]:
+    """The inputs that are read entry by entry at the place where output `number` is written, and not after that."""
     primitive, count = instruction.primitive, len(instruction.inputs)
+    if isinstance(primitive, Fused):
+        return tuple(_entrywise_in_all(primitive.members, count, count + len(instruction.inner) + number))
+    return _read_entrywise(primitive, count)
+
+
+def _entrywise_in_all(members: Sequence[Member], count: int, output: int) -> Iterator[int]:
+    """The inputs that no member reads in another way, and none behind the one that writes `output` reads at all."""
+    writer = next((at for at, member in enumerate(members) if output in member.outputs), -1)
+    otherwise: set[int] = set()
+    for at, member in enumerate(members):
+        free = _read_entrywise(member.primitive, len(member.inputs))
+        otherwise.update(n for position, n in enumerate(member.inputs) if at > writer or position not in free)
+    return (n for n in range(count) if n not in otherwise)
+
+
+def _read_entrywise(primitive: Primitive, count: int) -> range | tuple[int, ...]:
+    """The inputs of a primitive that are read entry by entry at the place where its output is written."""
     if isinstance(primitive, Map):
         return range(count)
     if isinstance(primitive, Product):

@@ -1,100 +1,87 @@
-"""The verifier's model of the arena: it lays the slots out by itself, and watches what each write destroys.
+"""The verifier's model of the arena: it stacks the slots by itself, and watches what each write destroys.
 
-It asks nobody when a value dies. Whatever a write overlaps is gone from then on, and a plan that reads it is wrong.
+It asks nobody when a value dies. Whatever a write may overlap is gone from then on, and a plan that reads it is wrong.
+
+Two slots are apart for every m, and whatever a backend pads slots to, only where one stands on the other, be it by way
+of others. Numbers would not do: slots of 3 m and m end where one of 4 m does, until each is padded.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from typing import Final
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 
 from dnnlang.plan.ir import Slot
 from dnnlang.primitives.values import Value
-from dnnlang.sizes import M, Size, SizeError, evaluate, symbols
-
-SIZES: Final = ((1, 60), (2, 5040), (64, 64), (1000, 720720))
-"""Values of m and of whatever else is open, for which the arena is laid out."""
 
 
 class Arena:
-    """Which values lie unharmed in the arena, for several m at once."""
+    """Which values lie unharmed in the arena. Each of them is in a slot that stands on those of all below it."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         """Raises ValueError where a slot stands on itself, or on one that does not exist."""
+        self._on = {s.number: s.on for s in slots}
+        self._level = _levels(self._on)
+        self._reached: dict[tuple[int, int], bool] = {}  # what was found out: (upper, lower)
         self._unharmed: set[Value] = set()
-        self._models = [_Model(slots, sizes) for sizes in _numbers(slots)]
+        self._sorted: list[int] = []  # of what lies there, upwards
+        self._there: list[tuple[int, Value]] = []  # slot and value, in the same order
 
     def holds(self, value: Value) -> bool:
         return value in self._unharmed
 
     def write(self, value: Value, slot: int) -> set[Value]:
-        """What the value destroys; it takes the whole slot."""
-        gone: set[Value] = set()
-        for model in self._models:
-            gone.update(model.write(value, slot))
+        """What the value destroys, or may for some m; it takes the whole slot."""
+        level = self._level[slot]
+        first = last = bisect_left(self._sorted, level)
+        # What stands on the nearest neighbour that stays stands on all below that one too, so nobody else is asked.
+        while first > 0 and not self._stands(slot, self._there[first - 1][0]):
+            first -= 1
+        while last < len(self._there) and not self._stands(self._there[last][0], slot):
+            last += 1
+        gone = {v for _, v in self._there[first:last]}
+        self._sorted[first:last] = (level,)
+        self._there[first:last] = ((slot, value),)
         self._unharmed -= gone
         self._unharmed.add(value)
         return gone
 
+    def _stands(self, upper: int, lower: int) -> bool:
+        """Does slot `upper` stand on `lower`, be it by way of others?"""
+        if lower in self._on[upper]:
+            return True
+        if (upper, lower) not in self._reached:
+            self._reached[upper, lower] = self._reaches(upper, lower)
+        return self._reached[upper, lower]
 
-def _numbers(slots: Sequence[Slot]) -> list[dict[int, int]]:
-    """The sizes of the slots in numbers, by slot, for all of SIZES; once where that cannot make a difference."""
-    names = frozenset[str]().union(*(symbols(s.rows) for s in slots))
-    chosen = SIZES if names or len({s.per_sample for s in slots}) > 1 else SIZES[2:3]
-    found = []
-    for m, other in chosen:
-        values = {"m": m, **dict.fromkeys(names, other)}
-        try:
-            found.append({s.number: evaluate(s.rows * M if s.per_sample else s.rows, values) for s in slots})
-        except SizeError:  # a quotient that is no whole number: not every value is possible
-            continue
-    if not found:
-        found.append({s.number: _stand_in(s.rows) for s in slots})
-    return found
-
-
-def _stand_in(size: Size) -> int:
-    """What stands on what does not depend on sizes, so where none can be computed any will do."""
-    return size if isinstance(size, int) else sum(abs(c) * (1 + len(k)) for k, c in size.items())
-
-
-class _Model:
-    """The arena for one m: the regions that hold something, in order, and what each holds."""
-
-    def __init__(self, slots: Sequence[Slot], sizes: dict[int, int]) -> None:
-        self.sizes = sizes
-        self.begins = _begins({s.number: s.on for s in slots}, sizes)
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        self.values: list[Value] = []
-
-    def write(self, value: Value, slot: int) -> list[Value]:
-        start = self.begins[slot]
-        end = start + self.sizes[slot]
-        first = bisect_right(self.ends, start)  # regions hold nothing in common, so their ends are in order too
-        last = bisect_left(self.starts, end)
-        gone = self.values[first:last]
-        self.starts[first:last] = (start,)
-        self.ends[first:last] = (end,)
-        self.values[first:last] = (value,)
-        return gone
+    def _reaches(self, upper: int, lower: int) -> bool:
+        lowest, level = self._level[lower], self._level
+        seen, path = {upper}, [upper]
+        while path:
+            below = self._on[path.pop()]
+            if lower in below:
+                return True
+            further = [n for n in below if level[n] > lowest and n not in seen]
+            seen.update(further)
+            path.extend(further)
+        return False
 
 
-def _begins(on: dict[int, tuple[int, ...]], sizes: dict[int, int]) -> dict[int, int]:
-    begins: dict[int, int] = {}
+def _levels(on: Mapping[int, tuple[int, ...]]) -> dict[int, int]:
+    """How many slots stand on each other below each one, at most."""
+    levels: dict[int, int] = {}
     entered: set[int] = set()
     for slot in on:
         path = [slot]
         while path:
             top = path[-1]
-            missing = [n for n in on[top] if n not in begins]
-            if top in begins or not missing:
+            missing = [n for n in on[top] if n not in levels]
+            if top in levels or not missing:
                 path.pop()
-                begins.setdefault(top, max((begins[n] + sizes[n] for n in on[top]), default=0))
+                levels.setdefault(top, max((levels[n] + 1 for n in on[top]), default=0))
                 continue
             if top in entered or any(n not in on for n in missing):
                 raise ValueError(f"slot {top} stands on itself, or on a slot that does not exist")
             entered.add(top)
             path.extend(missing)
-    return begins
+    return levels

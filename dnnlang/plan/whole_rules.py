@@ -35,11 +35,14 @@ WRITES: Final[Mapping[type, frozenset[Role]]] = {
     Zeros: PASSED,
 }
 """What a primitive writes; all others what is PASSED on."""
+AFTERWARDS: Final = frozenset((Role.TARGET, Role.LOSS))
+"""What is not there when a network is used."""
 
 
 def whole_faults(plan: Plan) -> Iterator[Wrong]:
     """What is wrong with the plan as a whole."""
     yield from _ends(plan)
+    yield from _known_in_use(plan)
     yield from _in_place(plan)
     gradients = {f"d{name}": value.shape for name, value in plan.parameters.items()}
     trained = {p.name for p in plan.architecture.parameters.values() if p.trainable}
@@ -80,6 +83,21 @@ def _ends(plan: Plan) -> Iterator[Wrong]:
             yield f"{value.name}, a {value.role}, is listed as a gradient", value
     if plan.purpose is not Purpose.INFERENCE and plan.loss is None and plan.gradients:
         yield "there are gradients, and no J", None
+
+
+def _known_in_use(plan: Plan) -> Iterator[Wrong]:
+    """Outputs are computed without targets and J: who uses the network has none."""
+    for name, value in plan.outputs.items():
+        if value.role in AFTERWARDS:
+            yield f"the output of {name} is {value.name}, a {value.role}", value
+    for instruction in plan.forward:
+        for part in members(instruction):
+            if isinstance(part.primitive, Loss | Penalty):
+                continue
+            for value in part.inputs:
+                if value.role in AFTERWARDS:
+                    message = f"{part.outputs[0].name} is computed from {value.name}, a {value.role}, and is no loss"
+                    yield message, instruction
 
 
 def _in_place(plan: Plan) -> Iterator[Wrong]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -54,6 +55,17 @@ def test_unary_operations_over_the_whole_range(op: str) -> None:
     x = np.array([POINTS])
     got = value_of(apply(op, X), {"x": x}, x.shape)
     assert close(got, by_columns(apply(op, X), x)), (got, by_columns(apply(op, X), x))
+
+
+@pytest.mark.parametrize("op", UNARY)
+@pytest.mark.parametrize("number", [Fraction(3, 10), Fraction(-7, 10), Fraction(1), Fraction(3, 2), Fraction(-3)])
+def test_unary_operations_of_a_number(op: str, number: Fraction) -> None:
+    """Its array has no axes."""
+    expr = apply(op, constant(number))
+    got = value_of(expr, {}, (2, 3))
+    expected = evaluate(expr, {})
+    assert got.shape == (1, 3)
+    assert close(got, np.full(got.shape, expected))
 
 
 @pytest.mark.parametrize("op", BINARY)

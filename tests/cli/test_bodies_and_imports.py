@@ -25,7 +25,7 @@ def test_a_plan_shows_what_is_repeated_once(dnnc, program):
     assert "more copies of the 3 rows above" in short.out
     assert "more copies" not in flat.out
     assert len(short.out.splitlines()) < 90
-    assert sum(line.startswith(" F") for line in flat.out.splitlines()) > 100
+    assert sum(line.startswith(" F") for line in flat.out.splitlines()) > 60  # a step a layer
 
 
 def test_values_can_be_given_for_imported_params(dnnc, program):

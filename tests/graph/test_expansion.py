@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dnnlang
-from dnnlang.plan.ir import Plan
+from dnnlang.plan.ir import Plan, parts
 from dnnlang.primitives.loss import Loss
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
@@ -236,7 +236,8 @@ def anonymous(plan: Plan) -> list[tuple[object, ...]]:
             *(numbers.setdefault(v, len(numbers)) for v in (*i.inputs, *i.outputs)),
             *((v.shape, v.role, v.version, plan.places.get(v)) for v in i.outputs),
         )
-        for i in plan.instructions
+        for merged in plan.instructions
+        for i in parts(merged)
     ]
 
 

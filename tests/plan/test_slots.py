@@ -88,7 +88,7 @@ def test_a_slot_that_stands_on_too_little_is_found() -> None:
                 assert verify(replace(plan, slots=moved)) != []
 
 
-def test_the_verifier_lays_out_for_several_m() -> None:
+def test_the_verifier_lays_out_for_every_m() -> None:
     """The third slot lies just above the first if m = 64, but not if m is less."""
     arena = Arena((Slot(1, 64, False), Slot(2, 1, True), Slot(3, 1, True, (2,))))
     first, third = Value("first", (64, 1), Role.ACTIVATION), Value("third", (1, M), Role.ACTIVATION)
@@ -96,6 +96,26 @@ def test_the_verifier_lays_out_for_several_m() -> None:
     assert arena.write(third, 3) == {first}
     assert arena.holds(third)
     assert not arena.holds(first)
+
+
+@given(data=st.data(), count=st.integers(1, 9))
+def test_a_write_destroys_what_it_does_not_stand_on_and_what_does_not_stand_on_it(
+    data: st.DataObject, count: int
+) -> None:
+    numbers = range(1, count + 1)
+    on = {n: data.draw(st.sets(st.integers(1, n - 1), max_size=3) if n > 1 else st.just(set())) for n in numbers}
+    below: dict[int, set[int]] = {}
+    for n in numbers:
+        below[n] = on[n].union(*(below[other] for other in on[n]))
+    arena = Arena([Slot(n, 1, True, tuple(sorted(on[n]))) for n in data.draw(st.permutations(numbers))])
+    there: dict[Value, int] = {}
+    for slot in data.draw(st.lists(st.sampled_from(numbers), max_size=20)):
+        value = Value("Z", (1, M), Role.ACTIVATION)
+        gone = {v for v, other in there.items() if slot not in below[other] and other not in below[slot]}
+        assert arena.write(value, slot) == gone
+        there = {v: other for v, other in there.items() if v not in gone} | {value: slot}
+        assert all(arena.holds(v) for v in there)
+        assert not any(arena.holds(v) for v in gone)
 
 
 @pytest.mark.parametrize("on", [(3,), (2,), (99,)])

@@ -15,11 +15,13 @@ import dnnlang
 from dnnlang.errors import InternalError
 from dnnlang.plan import passes
 from dnnlang.plan.ir import Instruction, Plan, Purpose, Slot
+from dnnlang.plan.layout import starts
 from dnnlang.plan.passes import make_plan
-from dnnlang.plan.verify import verify
+from dnnlang.plan.verify import faults, verify
 from dnnlang.primitives import Map, Product
 from dnnlang.primitives.values import Role, Value
 from dnnlang.scalar.expression import apply, variable
+from dnnlang.sizes import M
 from tests.programs import ProgramSpec, programs
 
 PROGRAM = """
@@ -217,6 +219,15 @@ def transpose_forgotten(plan: Plan) -> Plan:
     return replace(plan, backward=changed(plan.backward, at, primitive=primitive))
 
 
+def slot_apart_by_its_size_only(plan: Plan) -> Plan:
+    """The topmost slot on one at the bottom that is as high as all between them: padding may move either end."""
+    top = plan.slots[-1]
+    offsets, end = starts(plan.slots, {s.number: s.rows for s in plan.slots if isinstance(s.rows, int)})
+    support = Slot(len(plan.slots) + 1, offsets[top.number], True)
+    assert offsets[top.number] + top.rows == end
+    return replace(plan, slots=(*plan.slots[:-1], replace(top, on=(support.number,)), support))
+
+
 def read_by_nobody(plan: Plan) -> Plan:
     at = find(plan.forward, "A[1]")
     value = plan.forward[at].output
@@ -255,6 +266,7 @@ CORRUPTIONS = [
     rate_of_a_mask_wrong,
     part_of_a_stack_missing,
     transpose_forgotten,
+    slot_apart_by_its_size_only,
     read_by_nobody,
 ]
 
@@ -264,6 +276,45 @@ def test_corruption_is_found(corrupt: Callable[[Plan], Plan]) -> None:
     plan = plan_of()
     assert verify(plan) == []
     assert verify(corrupt(plan)) != []
+
+
+def output_from_the_target(plan: Plan) -> Plan:
+    at = find(plan.forward, "A[3]")
+    assert isinstance(plan.forward[at].primitive, Map)
+    [target] = plan.targets.values()
+    return replace(plan, forward=changed(plan.forward, at, inputs=(target,)))
+
+
+def output_from_the_loss(plan: Plan) -> Plan:
+    last = plan.forward[-1].output
+    assert last is plan.loss
+    late = Instruction(
+        Map(variable("z"), ("z",), per_unit=False), (last,), (Value("late", (1, M), Role.ACTIVATION),), None
+    )
+    return replace(plan, forward=(*plan.forward, late))
+
+
+def output_is_the_target(plan: Plan) -> Plan:
+    [name] = plan.outputs
+    [target] = plan.targets.values()
+    return replace(plan, outputs={name: target})
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "message"),
+    [
+        (output_from_the_target, "A[3] is computed from Y, a target, and is no loss"),
+        (output_from_the_loss, "late is computed from J, a loss, and is no loss"),
+        (output_is_the_target, "the output of layer[3] is Y, a target"),
+    ],
+    ids=lambda given: getattr(given, "__name__", ""),
+)
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_outputs_need_no_target(corrupt: Callable[[Plan], Plan], message: str, purpose: Purpose) -> None:
+    """Who uses a network has none."""
+    plan = plan_of(purpose)
+    assert faults(plan, finished=True) == []
+    assert message in [fault.message for fault in faults(corrupt(plan), finished=True)]
 
 
 def one_dropped(plan: Plan, data: st.DataObject) -> Plan:

@@ -118,8 +118,8 @@ class Cache:
     def _tidy(self, newest: Path) -> None:
         """Removes the least recently used libraries beyond the limit, and what interrupted compiles left."""
         used: list[tuple[float, int, Path]] = []
-        with suppress(OSError):
-            for entry in os.scandir(self.folder):
+        with suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
                 found = entry.stat(follow_symlinks=False)
                 if not entry.name.startswith(_BUILDING):
                     used.append((found.st_mtime, found.st_size, Path(entry.path)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import time
+from array import array as whole_numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,6 +31,8 @@ MAX_THREADS: Final = 16
 """As in c/run.h."""
 MEETING: Final = 50_000
 """Multiplications that a thread does in the time that it takes for threads to meet, one that is late among them."""
+CALL_SECONDS: Final = 0.3
+"""How long a call of many steps takes at most: nobody can interrupt one."""
 FORWARD: Final = (Section.FORWARD,)
 LOSS: Final = (*FORWARD, Section.LOSS)
 PENALIZED: Final = (*LOSS, Section.PENALTY)
@@ -85,6 +89,7 @@ class Executable:
         self._vectors = -(-m // library.lanes)
         self._most_threads = min(threads, MAX_THREADS)
         self.threads = 1
+        self._at_once = 1  # steps in one call, as many as take CALL_SECONDS
         self._slots = {s.number: self._padded(s.rows, per_sample=s.per_sample) for s in self.plan.slots}
         self._works = self._work_sizes()
         self._code: dict[tuple[Section, ...], Array] = {}
@@ -110,9 +115,9 @@ class Executable:
         return self.slot_bytes() + self.workspace_bytes() + sum(b.arena_bytes() for b in self._blocks)
 
     def allocated_bytes(self) -> int:
-        """Bytes of all arrays besides those that outlive a run."""
-        code = sum(array.nbytes for array in self._code.values())
-        return buffer_bytes(self.arena_bytes()) + code + self._scalars.nbytes + self._J.nbytes
+        """Bytes of all arrays besides those that outlive a run. The lists of calls are code."""
+        own = sum(e._scalars.nbytes + e._J.nbytes for e in (self, *self._blocks))
+        return buffer_bytes(self.arena_bytes()) + own
 
     def displace(self) -> None:
         """Lets go of the arena."""
@@ -206,16 +211,19 @@ class Executable:
         return SourceOfData(X.ctypes.data, X.shape[0], self._ld, 1, X.ctypes.data)
 
     def _made_blocks(self, seed: int) -> tuple[Executable, ...]:
-        """An executable for few samples, on each thread; none if there are not many samples, or steps need them all."""
-        at_once = BLOCK * self._library.lanes
+        """Executables for blocks of the samples, one for each thread; none if one block does, or steps need it all."""
         calls = [call for section, call in self._library.written.calls if section in FORWARD]
-        if self.plan.purpose is not Purpose.INFERENCE or self.m < 2 * at_once:
+        if self.plan.purpose is not Purpose.INFERENCE or self.plan.training:
             return ()
         if len(self.plan.inputs) != 1 or len(self.plan.outputs) != 1 or any(c.part is Part.ROWS for c in calls):
             return ()
-        most = min(self._most_threads, -(-self.m // at_once))
-        made = cheapest(self.m * sum(call.work for call in calls), 3, most)
-        return tuple(Executable(self._library, at_once, self._persistent, seed=seed, threads=1) for _ in range(made))
+        most = min(self._most_threads, self._vectors)
+        threads = cheapest(self.m * sum(call.work for call in calls), 3, most)
+        samples = min(BLOCK, -(-self._vectors // threads)) * self._library.lanes
+        if self.m <= samples:
+            return ()
+        made = min(threads, -(-self.m // samples))
+        return tuple(Executable(self._library, samples, self._persistent, seed=seed, threads=1) for _ in range(made))
 
     def loss(self, inputs: Arrays, targets: Arrays, *, step: int, penalty: bool) -> float:
         """J, with or without what l2 adds to it."""
@@ -240,7 +248,14 @@ class Executable:
         losses = np.zeros(times)
         sources = self._sources(inputs, targets)
         self._environment.rate = rate
-        self._call(ALL, sources, step, times, columns, losses)
+        done = 0
+        while done < times:  # between two calls Python sees to signals
+            count = min(times - done, self._at_once)
+            since = time.perf_counter()
+            chosen = None if columns is None else columns[done : done + count]
+            self._call(ALL, sources, step + done, count, chosen, losses[done:])
+            self._at_once = max(1, int(CALL_SECONDS * count / max(time.perf_counter() - since, 1e-9)))
+            done += count
         return losses
 
     def _run(self, sections: tuple[Section, ...], sources: ctypes.Array[SourceOfData], step: int) -> float:
@@ -316,7 +331,7 @@ class Executable:
             for call, meets in with_meetings(calls, self._region, self._ld * self._item):
                 arguments = [a if isinstance(a, int) else self._address(a) for a in call.arguments]
                 code += [call.function, len(arguments), meets, *arguments]
-            self._code[sections] = np.array(code, np.int64)
+            self._code[sections] = np.frombuffer(whole_numbers("q", code), np.int64)
         return self._code[sections]
 
     def _region(self, place: Place) -> Region:

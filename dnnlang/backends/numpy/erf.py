@@ -100,7 +100,7 @@ def erf(x: Array, out: Array) -> None:
     """out = erf(x), entry by entry, computed in float64; `out` may be `x`."""
     z = np.asarray(x, dtype=np.float64)
     size = np.abs(z)
-    result = np.sign(z)  # from |x| = 6 on; NaN stays NaN
+    result = np.asarray(np.sign(z))  # from |x| = 6 on; NaN stays NaN. NumPy gives no array for one without axes
     tiny = size < 0.84375
     s = z[tiny] ** 2
     result[tiny] = z[tiny] + z[tiny] * _ratio(_SMALL, s)

@@ -21,8 +21,9 @@ EXPORT int dnn_forward(const forward *f) {
     return !atomic_load_explicit(&p.refused, memory_order_relaxed);
 }
 
+/* The same for many samples. */
 EXPORT int dnn_forward_many(const many *f) {
-    passing_many p = {{pass_many, (int)f->threads}, f, 0, 0};
+    passing_many p = {{pass_many, (int)f->threads, 1}, f, 0, 0};
     together(&p.base);
     return !atomic_load_explicit(&p.refused, memory_order_relaxed);
 }

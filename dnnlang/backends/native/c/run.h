@@ -65,6 +65,7 @@ typedef struct job job;
 struct job {
     void (*work)(job *, int t, int T);
     int T;
+    int open; /* fewer threads can do all of it: nobody waits for one that has not begun */
 };
 
 static struct {
@@ -72,6 +73,7 @@ static struct {
     pthread_cond_t wake;
     job *now;
     int threads;            /* of the job; who is late and has no part in it must not look at the job: it may be over */
+    int begun;              /* threads, besides the one that brought the job, that are or were at it */
     atomic_int number;      /* counts the jobs */
     atomic_int done;        /* threads that have finished the job */
     int running;            /* threads that were started */
@@ -89,6 +91,7 @@ static void *helper(void *argument) {
         seen = atomic_load(&pool.number);
         job *now = pool.now;
         int T = pool.threads;
+        pool.begun += t < T;
         pthread_mutex_unlock(&pool.lock);
         if (t < T) {
             now->work(now, t, T);
@@ -133,11 +136,19 @@ static void together(job *j) {
     pthread_mutex_lock(&pool.lock);
     pool.now = j;
     pool.threads = j->T;
+    pool.begun = 0;
     atomic_fetch_add(&pool.number, 1);
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
     j->work(j, 0, j->T);
-    for (int64_t spins = 0; atomic_load_explicit(&pool.done, memory_order_acquire) < j->T - 1; ++spins)
+    int others = j->T - 1;
+    if (j->open) {
+        pthread_mutex_lock(&pool.lock);
+        pool.threads = 0;
+        others = pool.begun;
+        pthread_mutex_unlock(&pool.lock);
+    }
+    for (int64_t spins = 0; atomic_load_explicit(&pool.done, memory_order_acquire) < others; ++spins)
         if (spins < SPINS) relax(); else sched_yield();
     pthread_mutex_unlock(&pool.busy);
 }
