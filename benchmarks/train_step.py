@@ -366,7 +366,7 @@ class ScikitLearn:
         self.X = np.ascontiguousarray(task.X.T)
         self.y = (task.Y[0] if task.net.sizes[-1] == 1 else task.Y.argmax(axis=0)).astype(int)
         classes = np.arange(max(2, task.net.sizes[-1]))
-        self.model.partial_fit(self.X[: task.net.m], self.y[: task.net.m], classes)
+        self.model.partial_fit(self.X[: task.net.m], self.y[: task.net.m], classes=classes)
         for mine, W in zip(self.model.coefs_, task.W, strict=True):
             mine[...] = W.T
         for mine, b in zip(self.model.intercepts_, task.b, strict=True):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dnnlang.plan.ir import Instruction, Plan, Purpose
-from dnnlang.primitives.fused import Member, fused
+from dnnlang.plan.merge import one_step
 from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.penalty import Decay
@@ -73,26 +73,13 @@ class _Group:
         if len(self.instructions) == 1:
             return self.instructions[0]
         written = [v for i in self.instructions for v in i.outputs]
-        inner = [v for v in written if self._is_inner(v, read[v] - (v in mine), asked)]
-        within = set(inner)
-        outputs = sorted((v for v in written if v not in within), key=lambda v: v.role is Role.LOSS)
-        own = set(written)
-        inputs = list(dict.fromkeys(v for i in self.instructions for v in i.inputs if v not in own))
-        place = {v: n for n, v in enumerate((*inputs, *inner, *outputs))}
-        members = tuple(
-            Member(i.primitive, tuple(place[v] for v in i.inputs), tuple(place[v] for v in i.outputs))
-            for i in self.instructions
-        )
-        primitive, first = fused(members, len(inputs), len(inner)), self._first(outputs[0])
-        return Instruction(primitive, tuple(inputs), tuple(outputs), first.span, first.within, tuple(inner))
+        inner = {v for v in written if self._is_inner(v, read[v] - (v in mine), asked)}
+        return one_step(self.instructions, inner)
 
     def _is_inner(self, value: Value, readers: int, asked: set[Value]) -> bool:
         if value.role in (Role.PARAMETER, Role.STATE) or value in asked or value in self.lasting:
             return False
         return readers == 0
-
-    def _first(self, output: Value) -> Instruction:
-        return next(i for i in self.instructions if output in i.outputs)
 
 
 class _Part:

@@ -305,3 +305,11 @@ def test_open_sizes_have_no_budget_until_they_are_bound() -> None:
 def test_the_batch_of_the_training_settings() -> None:
     program = dnnlang.compile("input 3; layer 1 sigmoid\ntrain { batch 16 }", memory_budget=10**6)
     assert program.options.batch == 16
+
+
+@pytest.mark.parametrize("purpose", ["gradients", "step"])
+def test_an_output_of_a_merged_step_that_is_computed_again_goes(purpose: str) -> None:
+    """A[2] leaves its step beside Z[2] only for the backward part, which then computes it again."""
+    program = dnnlang.compile("input 8; layer 40 tanh; layer 40 gelu; dropout 0.5; layer 3 softmax")
+    least = least_bytes(program, purpose, 64)
+    assert not verify(program.within(least, 64).plan(purpose))

@@ -14,6 +14,7 @@ from dnnlang.plan.budget.evict import Candidate, candidates
 from dnnlang.plan.budget.stages import Measure, Sections, cut, most_alive
 from dnnlang.plan.budget.steps import sizes_of, total_work
 from dnnlang.plan.budget.undo import kept_again
+from dnnlang.plan.dead import drop_dead_code
 from dnnlang.plan.ir import Plan, Purpose
 from dnnlang.plan.memory import Bytes, memory
 from dnnlang.plan.slots import assign_slots
@@ -55,12 +56,12 @@ def fit_budget(plan: Plan) -> Plan:
             break
         taken = peak(found)
         if taken <= budget:
-            return found
+            return drop_dead_code(found)
         room = min(room, most_alive(write_in_place(found), plan)) - (taken - budget)
     smallest = search.smallest()
     least = peak(smallest)
     if least <= budget:
-        return smallest
+        return drop_dead_code(smallest)
     raise UsageError(_too_small(plan, budget, least))
 
 
