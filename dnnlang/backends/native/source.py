@@ -108,7 +108,8 @@ def _text(source: Source, bits: int, lanes: int) -> str:
     scalars = [f"    e->scalars[{n}] = (real)({text});" for n, text in enumerate(source.scalars)]
     return "\n\n".join(
         [
-            f"#define REAL_BITS {bits}\n#define VECTOR_BYTES {vector_bytes}",
+            # glibc tells of processors only those who ask for more than POSIX.
+            f"#define _GNU_SOURCE\n#define REAL_BITS {bits}\n#define VECTOR_BYTES {vector_bytes}",
             *map(header, HEADERS),
             *step_functions(source),
             f"static const step_function functions[] = {{{names}}};",

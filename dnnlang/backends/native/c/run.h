@@ -77,6 +77,8 @@ static struct {
     atomic_int number;      /* counts the jobs */
     atomic_int done;        /* threads that have finished the job */
     int running;            /* threads that were started */
+    pthread_t threads_started[MAX_THREADS];
+    int apart_from;         /* the processor that helpers keep off; -1: none yet */
     int first[MAX_THREADS]; /* the number of the last job before a thread was started */
     pthread_mutex_t busy;   /* held while a job is under way */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .busy = PTHREAD_MUTEX_INITIALIZER};
@@ -99,6 +101,21 @@ static void *helper(void *argument) {
         }
     }
     return 0;
+}
+
+/* Keeps the helpers off the processor that the caller is on. Threads that wait for each other by spinning look busy
+   to a scheduler, which may leave two of them on one processor for long, while another is idle. */
+static void stay_apart(void) {
+#if defined(__linux__) && defined(CPU_SET)
+    cpu_set_t allowed;
+    int here = sched_getcpu();
+    if (here < 0 || here == pool.apart_from || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    if (here < CPU_SETSIZE) CPU_CLR(here, &allowed);
+    if (CPU_COUNT(&allowed) < pool.running) return; /* they could not all run at once anyway */
+    for (int t = 1; t <= pool.running; ++t)
+        if (pthread_setaffinity_np(pool.threads_started[t], sizeof allowed, &allowed) != 0) return;
+    pool.apart_from = here;
+#endif
 }
 
 /* A process that was forked has none of its parent's threads. */
@@ -129,8 +146,10 @@ static void together(job *j) {
         pool.first[pool.running + 1] = atomic_load(&pool.number);
         if (pthread_create(&thread, 0, helper, (void *)(intptr_t)(pool.running + 1)) != 0) break;
         pthread_detach(thread);
-        ++pool.running;
+        pool.threads_started[++pool.running] = thread;
+        pool.apart_from = -1;
     }
+    stay_apart();
     if (j->T > pool.running + 1) j->T = pool.running + 1;
     atomic_store(&pool.done, 0);
     pthread_mutex_lock(&pool.lock);
