@@ -11,11 +11,8 @@ shows medians in microseconds a call. Those that are not installed are left out,
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import itertools
 import math
-import os
-import platform
 import statistics
 import sys
 import time
@@ -25,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from machine import machine, versions
 
 import dnnlang
 
@@ -199,26 +197,6 @@ def measured(contestants: dict[str, Predict], rounds: int) -> dict[str, float]:
     return {name: statistics.median(t) for name, t in times.items()}
 
 
-def versions() -> str:
-    found = []
-    for package in ("numpy", "onnxruntime", "torch", "dnnlang"):
-        try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"no {package}")
-    return ", ".join(found)
-
-
-def machine() -> str:
-    model = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), model)
-    except OSError:
-        pass
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
@@ -226,7 +204,7 @@ def main() -> None:
     parser.add_argument("--contestant", action="append", default=[], help="only these, by name")
     arguments = parser.parse_args()
     print(machine())
-    print(versions())
+    print(versions(("numpy", "onnxruntime", "torch", "dnnlang")))
     print(f"command: python benchmarks/inference.py {' '.join(sys.argv[1:])}\n")
     ratios: list[float] = []
     for sizes, m in NETS:

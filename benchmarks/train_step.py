@@ -11,10 +11,7 @@ fraction of it that the native backend reaches. Those that are not installed are
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import math
-import os
-import platform
 import statistics
 import sys
 import time
@@ -25,6 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from machine import machine, versions
 
 import dnnlang
 
@@ -470,26 +468,6 @@ def measured(contestants: list[Any], rounds: int) -> dict[str, float]:
     return {name: statistics.median(t) for name, t in times.items()}
 
 
-def versions() -> str:
-    found = []
-    for package in ("numpy", "torch", "jax", "scikit-learn", "dnnlang"):
-        try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"no {package}")
-    return ", ".join(found)
-
-
-def machine() -> str:
-    model = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), model)
-    except OSError:
-        pass
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -500,7 +478,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     print(machine())
-    print(versions())
+    print(versions(("numpy", "torch", "jax", "scikit-learn", "dnnlang")))
     print(f"command: python benchmarks/train_step.py {' '.join(sys.argv[1:])}\n")
     rate = peak_rate()
     print(f"best rate of a product here: {rate / 1e9:.0f} GFLOP/s\n")
