@@ -142,25 +142,25 @@ def _penalty(i: Instruction, w: Writing) -> None:
     W = i.inputs[0]
     body = [
         f"double total = squares({_stored(W, o, w)}, t, T);",
-        f"e->J[t][0] += {literal(p.rate / 2, 64)} / (double)e->m * total;",
+        f"e->penalty[t][0] += {literal(p.rate / 2, 64)} / (double)e->m * total;",
     ]
     w.call(body, o, part=Part.ROWS, work=0)
 
 
 def _clip(i: Instruction, w: Writing) -> None:
-    """All threads add up their rows, meet, and scale them."""
+    """All add up the squares of their rows; when that is done, all scale them."""
     p = i.primitive
     assert isinstance(p, Clip)
     o = Operands()
     stored = [_stored(v, o, w) for v in i.inputs]
+    body = ["e->norm[t][0] = 0;", *(f"e->norm[t][0] += squares({s}, t, T);" for s in stored)]
+    w.call(body, o, part=Part.ROWS, work=0)
     limit = literal(p.limit, 64)
+    o = Operands()
+    stored = [_stored(v, o, w) for v in i.inputs]
     body = [
         "double total = 0;",
-        *(f"total += squares({s}, t, T);" for s in stored),
-        "e->norm[t][0] = total;",
-        "meet(T);",
-        "total = 0;",
-        "for (int k = 0; k < T; ++k) total += e->norm[k][0];",
+        "for (int b = 0; b < MAX_BLOCKS; ++b) total += e->norm[b][0];",
         "double norm = sqrt(total);",
         f"if (norm > {limit}) {{",
         f"    real factor = (real)({limit} / norm);",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 from array import array as whole_numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dnnlang.backends.buffers import aligned_buffer, buffer_bytes, padded
+from dnnlang.backends.native.blocks import MAX_BLOCKS, code_of
 from dnnlang.backends.native.forward import BLOCK, Block, Forward, SourceOfData, block, in_blocks, prepared
-from dnnlang.backends.native.meetings import Region, with_meetings
+from dnnlang.backends.native.meetings import Region, Stage, stages
 from dnnlang.backends.native.operands import has_samples, row_length, units
+from dnnlang.backends.native.pace import Pace
 from dnnlang.backends.native.source import Section, Written
-from dnnlang.backends.native.steps import PERSISTENT, Part, Place, Work
+from dnnlang.backends.native.steps import PERSISTENT, Argument, Call, Part, Place, Work
 from dnnlang.backends.runner import Ready
 from dnnlang.plan.ir import Plan, Purpose
 from dnnlang.plan.layout import starts
@@ -31,8 +33,7 @@ MAX_THREADS: Final = 16
 """As in c/run.h."""
 MEETING: Final = 50_000
 """Multiplications that a thread does in the time that it takes for threads to meet, one that is late among them."""
-CALL_SECONDS: Final = 0.3
-"""How long a call of many steps takes at most: nobody can interrupt one."""
+NONE: Final = (SourceOfData * 0)()
 FORWARD: Final = (Section.FORWARD,)
 LOSS: Final = (*FORWARD, Section.LOSS)
 PENALIZED: Final = (*LOSS, Section.PENALTY)
@@ -53,8 +54,9 @@ def environment_type(bits: int) -> type[ctypes.Structure]:
             ("rate", ctypes.c_double),
             ("scalars", ctypes.c_void_p),
             ("mean", real),
-            ("J", ctypes.c_double * 8 * MAX_THREADS),
-            ("norm", ctypes.c_double * 8 * MAX_THREADS),
+            ("J", ctypes.c_double * 8 * MAX_BLOCKS),
+            ("penalty", ctypes.c_double * 8 * MAX_BLOCKS),
+            ("norm", ctypes.c_double * 8 * MAX_BLOCKS),
         ]
 
     return Env
@@ -89,7 +91,7 @@ class Executable:
         self._vectors = -(-m // library.lanes)
         self._most_threads = min(threads, MAX_THREADS)
         self.threads = 1
-        self._at_once = 1  # steps in one call, as many as take CALL_SECONDS
+        self._pace = Pace((1,))
         self._slots = {s.number: self._padded(s.rows, per_sample=s.per_sample) for s in self.plan.slots}
         self._works = self._work_sizes()
         self._code: dict[tuple[Section, ...], Array] = {}
@@ -144,6 +146,7 @@ class Executable:
             at[self._batch(value)] = works[self._batch(value).key]
         self._at, self._arena, self._code = at, arena, {}
         self.threads = self._threads()
+        self._pace = Pace((self.threads, 1) if self.threads > 1 else (1,))
         for b in self._blocks:
             b.place(arena[end : end + b.arena_bytes()])
             end += b.arena_bytes()
@@ -250,16 +253,18 @@ class Executable:
         self._environment.rate = rate
         done = 0
         while done < times:  # between two calls Python sees to signals
-            count = min(times - done, self._at_once)
+            threads, count = self._pace.next()
+            count = min(times - done, count)
             since = time.perf_counter()
             chosen = None if columns is None else columns[done : done + count]
-            self._call(ALL, sources, step + done, count, chosen, losses[done:])
-            self._at_once = max(1, int(CALL_SECONDS * count / max(time.perf_counter() - since, 1e-9)))
+            given = sources if columns is not None or done == 0 else NONE  # the batch is there already
+            self._call(ALL, given, step + done, count, threads, chosen, losses[done:])
+            self._pace.note(threads, count, time.perf_counter() - since)
             done += count
         return losses
 
     def _run(self, sections: tuple[Section, ...], sources: ctypes.Array[SourceOfData], step: int) -> float:
-        self._call(sections, sources, step, 1, None, self._J)
+        self._call(sections, sources, step, 1, self.threads, None, self._J)
         return float(self._J[0])
 
     def _call(
@@ -268,6 +273,7 @@ class Executable:
         sources: ctypes.Array[SourceOfData],
         step: int,
         times: int,
+        threads: int,
         columns: Array | None,
         losses: Array,
     ) -> None:
@@ -276,9 +282,8 @@ class Executable:
         self._library.run(
             ctypes.byref(self._environment),
             code.ctypes.data,
-            len(code),
             times,
-            self.threads,
+            threads,
             sources,
             len(sources),
             None if columns is None else columns.ctypes.data,
@@ -326,13 +331,18 @@ class Executable:
     def _code_of(self, sections: tuple[Section, ...]) -> Array:
         """The calls of these sections as c/run.h reads them."""
         if sections not in self._code:
-            calls = [call for section, call in self._library.written.calls if section in sections]
-            code: list[int] = []
-            for call, meets in with_meetings(calls, self._region, self._ld * self._item):
-                arguments = [a if isinstance(a, int) else self._address(a) for a in call.arguments]
-                code += [call.function, len(arguments), meets, *arguments]
-            self._code[sections] = np.frombuffer(whole_numbers("q", code), np.int64)
+            words = [w if isinstance(w, int) else self._address(w) for w in self._words(sections)]
+            self._code[sections] = np.frombuffer(whole_numbers("q", words), np.int64)
         return self._code[sections]
+
+    def _words(self, sections: tuple[Section, ...]) -> list[Argument]:
+        """The code of these sections, with places in the place of addresses."""
+        calls = [call for section, call in self._library.written.calls if section in sections]
+        return code_of(self._stages(calls), self.m, self._vectors, self.threads)
+
+    def _stages(self, calls: Sequence[Call]) -> list[Stage]:
+        batches = [self._batch(v) for v in (*self.plan.inputs.values(), *self.plan.targets.values())]
+        return stages(calls, self._region, self._ld * self._item, batches)
 
     def _region(self, place: Place) -> Region:
         start = self._address(place)
@@ -348,7 +358,7 @@ class Executable:
     def _threads(self) -> int:
         """As many as make the whole faster, by the multiplications and the times that they meet."""
         calls = [call for _, call in self._library.written.calls]
-        meetings = sum(meets for _, meets in with_meetings(calls, self._region, self._ld * self._item)) + 3
+        meetings = len(self._stages(calls)) + 2
         work = self.m * sum(call.work for call in calls)
         by_rows = any(call.part is Part.ROWS for call in calls)
         most = self._most_threads if by_rows else min(self._most_threads, self._vectors)

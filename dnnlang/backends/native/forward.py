@@ -45,7 +45,6 @@ class _Forward(ctypes.Structure):
     _fields_ = (
         ("e", ctypes.c_void_p),
         ("code", ctypes.c_void_p),
-        ("length", ctypes.c_int64),
         ("threads", ctypes.c_int64),
         ("from_", ctypes.c_void_p),
     )
@@ -102,7 +101,7 @@ def prepared(
     work: int,
 ) -> Ready:
     """One call for the steps in `code`, of `work` multiplications, that make A (units, m) of X (units, m) in place."""
-    told = _Forward(ctypes.addressof(environment), code.ctypes.data, len(code), threads, ctypes.addressof(source))
+    told = _Forward(ctypes.addressof(environment), code.ctypes.data, threads, ctypes.addressof(source))
     kept = environment, code, source
     run = functions.quick if work <= SHORT else functions.any
     return _of_copied(run, told, kept, X, A) if X.size <= COPIED else _of_any(run, told, kept, X, A)
@@ -136,7 +135,7 @@ def _of_any(run: Call, told: _Forward, kept: tuple[Any, ...], X: Array, A: Array
 
 def block(environment: ctypes.Structure, code: Array, source: SourceOfData, A: Array) -> Block:
     """The steps in `code` for few samples, that make A (units, m)."""
-    told = _Forward(ctypes.addressof(environment), code.ctypes.data, len(code), 1, ctypes.addressof(source))
+    told = _Forward(ctypes.addressof(environment), code.ctypes.data, 1, ctypes.addressof(source))
     return Block(_Block(told, A.ctypes.data), (environment, code, source))
 
 

@@ -40,7 +40,7 @@ def _run(path: Path) -> Any:
     run.restype = None
     pointer, whole = ctypes.c_void_p, ctypes.c_int64
     run.argtypes = [
-        pointer, pointer, whole, whole, ctypes.c_int, ctypes.POINTER(SourceOfData), whole, pointer, pointer,
+        pointer, pointer, whole, ctypes.c_int, ctypes.POINTER(SourceOfData), whole, pointer, pointer,
     ]  # fmt: skip
     return run
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from dnnlang.backends.native.steps import Call, Part, Place, Work
 
@@ -17,6 +17,17 @@ class Region:
     by_column: bool
 
 
+@dataclass(slots=True)
+class Stage:
+    """Calls between two meetings. Those on columns are done column by column, the others whenever a thread is free."""
+
+    columns: list[Call] = field(default_factory=list)
+    rows: list[Call] = field(default_factory=list)
+
+    def add(self, call: Call) -> None:
+        (self.columns if call.part is Part.COLUMNS else self.rows).append(call)
+
+
 @dataclass(frozen=True, slots=True)
 class _Touch:
     region: Region
@@ -24,23 +35,25 @@ class _Touch:
     part: Part
 
 
-def with_meetings(
-    calls: Sequence[Call], region: Callable[[Place], Region], row_bytes: int
-) -> Iterator[tuple[Call, bool]]:
-    """Each call, and whether all threads meet before it.
+def stages(
+    calls: Sequence[Call], region: Callable[[Place], Region], row_bytes: int, brought: Sequence[Place] = ()
+) -> list[Stage]:
+    """The calls in stages: all threads meet between two of them. `brought` is written before, column by column.
 
     Two steps conflict where one writes what the other touches, unless both go by columns on rows of one raster, of
     `row_bytes`: then each thread meets only what it has done itself.
     """
-    since: list[_Touch] = []
+    since = [_Touch(region(p), True, Part.COLUMNS) for p in brought]
+    found = [Stage()]
     for call in calls:
         touches = [_Touch(region(p), False, call.part) for p in call.reads if not _own(p)]
         touches += [_Touch(region(p), True, call.part) for p in call.writes if not _own(p)]
-        meets = any(_conflict(a, b, row_bytes) for a in since for b in touches)
-        if meets:
+        if any(_conflict(a, b, row_bytes) for a in since for b in touches):
             since.clear()
+            found.append(Stage())
         since += touches
-        yield call, meets
+        found[-1].add(call)
+    return found
 
 
 def _own(place: Place) -> bool:

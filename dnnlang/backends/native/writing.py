@@ -91,8 +91,7 @@ class Writing:
             listed = ", ".join(f"PLACE({n})" for n in range(len(operands.places)))
             lines.append(f"real *const o[] = {{{listed}}};")
         for n, (name, work) in enumerate(extra, len(operands.places)):
-            share = f" + t * {_size(work)}" if work.for_each_thread else ""
-            lines.append(f"real *const {name} = PLACE({n}){share};")
+            lines.append(f"real *const {name} = {_room(n, work)};")
         return lines
 
     def call(
@@ -117,5 +116,12 @@ class Writing:
         return self.place(place) if isinstance(place, Value) else place
 
 
-def _size(work: Work) -> int:
-    return work.rows * (work.columns or 0)
+def _room(n: int, work: Work) -> str:
+    """Where room of a step begins. Which thread this is is not asked where it does not matter: that takes time."""
+    if not work.for_each_thread:
+        return f"PLACE({n})"
+    size = work.rows * (work.columns or 0)
+    mine = f"PLACE({n}) + THREAD * {size}"
+    if not size:
+        return "0"
+    return f"e->m > {work.unless} ? {mine} : 0" if work.unless else mine

@@ -10,6 +10,7 @@ typedef struct {
     real scalars[SCALARS]; /* what updates need of rate and step */
     real mean;             /* 1/m */
     double J[1][1];
+    double penalty[1][1];
     double norm[1][1];     /* of the squared norm of the gradients */
 } env;
 
@@ -17,13 +18,14 @@ typedef struct {
 typedef real *operand;
 #define PLACE(n) (a[n])
 
-/* There is one thread, which does everything. */
+/* There is one thread, which does everything in one block. */
+#define THREAD 0
+#define MAX_BLOCKS 1
 static void share(int64_t n, int t, int T, int64_t *from, int64_t *to) {
     (void)t, (void)T;
     *from = 0;
     *to = n;
 }
-#define meet(T) ((void)(T))
 
 /* The environment of a run for m samples; 0 if these are too few or too many. */
 static int begin(env *e, int m) {

@@ -144,7 +144,7 @@ def _functions(offered: Interface) -> list[str]:
         f"    here.seed = (uint64_t){seed}u;" if seed < 2**31 else f"    here.seed = UINT64_C({seed});",
         "    here.rate = rate;",
         f"    run_step(&here, arena->numbers, {_passed(offered.inputs, offered.targets)});",
-        "    return (real)here.J[0][0];",
+        "    return (real)(here.J[0][0] + here.penalty[0][0]);",
     ]
     return [_body(heads["model_init"], init), *made, _body(heads["model_step"], step, "(real)NAN")]
 

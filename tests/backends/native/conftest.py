@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dnnlang.backends.native import toolchain
+from dnnlang.backends.native import blocks, toolchain
 from dnnlang.backends.native.execute import Executable
 
 
@@ -31,6 +31,7 @@ def on_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def use(threads: int) -> None:
         monkeypatch.setattr(Executable, "_threads", lambda _: threads)
+        monkeypatch.setattr(blocks, "WORTH", 1)
         monkeypatch.setenv("DNNLANG_THREADS", str(threads))
 
     return use

@@ -79,15 +79,8 @@ def source_of(executable: Executable, purpose: str, X: Arrays, Y: Arrays) -> str
 
 
 def _run(e: Executable, sections: Sequence[Section], names: dict[str, str], X: Arrays, Y: Arrays) -> list[str]:
-    code = e._code_of(tuple(sections)).tolist()
-    calls = [call for section, call in e._library.written.calls if section in sections]
-    words: list[str] = []
-    at = 0
-    for call in calls:
-        words += [str(code[at]), str(code[at + 1]), str(code[at + 2])]
-        for argument, number in zip(call.arguments, code[at + 3 :], strict=False):
-            words.append(str(number) if isinstance(argument, int) else f"(int64_t){_place(e, number, names)}")
-        at += 3 + code[at + 1]
+    listed = e._words(tuple(sections))
+    words = [str(w) if isinstance(w, int) else f"(int64_t){_place(e, e._address(w), names)}" for w in listed]
     given = []
     for letter, (values, arrays) in {"X": (e.plan.inputs, X), "Y": (e.plan.targets, Y)}.items():
         for n, (name, array) in enumerate(arrays.items()):
@@ -100,7 +93,7 @@ def _run(e: Executable, sections: Sequence[Section], names: dict[str, str], X: A
         f"        double J[{STEPS}];",
         f"        for (int t = 0; t < {STEPS}; ++t) {{",
         "            e->step = t + 1;",
-        f"            dnn_run(e, code, {len(words)}, 1, threads, given, {len(given)}, 0, J + t);",
+        f"            dnn_run(e, code, 1, threads, given, {len(given)}, 0, J + t);",
         '            printf("%.17g\\n", J[t]);',
         "        }",
         "    }",

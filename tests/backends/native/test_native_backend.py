@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dnnlang
+from dnnlang.backends.native.pace import Pace
 from dnnlang.backends.native.products import CHUNK
 from dnnlang.backends.native.toolchain import available
 from dnnlang.primitives.mask import Mask
@@ -244,6 +245,22 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads: int, on_threads
             first, second = (loaded(program, "native", "float32", 5) for _ in range(2))
             assert everything(first, X, Y) == everything(second, X, Y), name
             assert first._runner.known(program.plan("step"), m).threads == threads
+
+
+def test_who_does_the_blocks_does_not_matter(on_threads: Threads) -> None:
+    """The same network, made for three threads, trained on one, two and three."""
+    on_threads(3)
+    text = "input 40; layer 70 relu; dropout 0.2; layer 33 gelu; layer 17 softmax\n"
+    program = dnnlang.compile(text + "train { optimizer adam; clip_norm 0.1; l2 0.01 }")
+    X, Y = data_for(program, 300)
+    found = []
+    for threads in (1, 2, 3):
+        network = loaded(program, "native", "float32", 5)
+        network.step(X, Y)
+        network._runner.known(program.plan("step"), 300)._pace = Pace((threads,))
+        losses = network.train(X, Y, 20)
+        found.append((losses.tobytes(), *(W.tobytes() for W in network.parameters.values())))
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize(("threads", "names"), [(2, tuple(PROGRAMS)), (3, ("wide", "normal", "frozen"))])

@@ -18,7 +18,8 @@ import pytest
 
 import dnnlang
 from dnnlang.backends import choice
-from dnnlang.backends.native import toolchain
+from dnnlang.backends.native import pace, toolchain
+from dnnlang.backends.native.execute import Executable
 from dnnlang.backends.native.toolchain import available
 from dnnlang.cli import main
 from dnnlang.errors import NumericError
@@ -133,26 +134,24 @@ def test_ctrl_c_ends_training(way: str) -> None:
 
 
 def test_calls_are_cut_so_that_signals_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dnnlang.backends.native import execute
-
     program = dnnlang.compile("input 2; layer 8 tanh; layer 1")
     X, Y = data_for(program, 64)
     network = program.load(backend="native")
     calls: list[int] = []
-    call = execute.Executable._call
+    call = Executable._call
 
-    def noted(self: execute.Executable, sections, sources, step, times, *rest) -> None:
+    def noted(self: Executable, sections, sources, step, times, *rest) -> None:
         calls.append(times)
         call(self, sections, sources, step, times, *rest)
 
-    monkeypatch.setattr(execute.Executable, "_call", noted)
-    monkeypatch.setattr(execute, "CALL_SECONDS", 1e-9)
-    network.train(X, Y, 5)
-    assert calls == [1] * 5
-    monkeypatch.setattr(execute, "CALL_SECONDS", 3600)
-    network.train(X, Y, 5)
+    monkeypatch.setattr(Executable, "_call", noted)
+    monkeypatch.setattr(pace, "LONG", 1e-9)
+    monkeypatch.setattr(pace, "SHORT", 1e-9)
+    network.train(X, Y, 10)
+    assert calls == [3, 3, 3, 1]
+    monkeypatch.setattr(pace, "LONG", 3600)
     network.train(X, Y, 50)
-    assert calls[5:] == [1, 4, 50]
+    assert calls[4:] == [50]
 
 
 # ---------------------------------------------------------------- numbers that go wrong

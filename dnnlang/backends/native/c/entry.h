@@ -6,24 +6,54 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
+typedef struct {
+    run base;
+    void (*scalars)(env *e);
+    int64_t sources;
+    const int64_t *columns; /* of each time's batch, one batch behind the other; 0: the same batch every time */
+    double *losses;         /* J of each time */
+} training;
+
+static void bring_drawn(run *r, int64_t time, int t, int T) {
+    const training *of = (const training *)r;
+    if (time != 0 && !of->columns) return;
+    for (int64_t s = 0; s < of->sources; ++s) draw(r->e, r->source + s, of->columns ? of->columns + time * r->e->m : 0, t, T);
+}
+
+static void finish_step(run *r, int64_t time) {
+    const training *of = (const training *)r;
+    env *e = r->e;
+    double J = 0;
+    for (int64_t b = 0; b < r->code[1]; ++b) {
+        J += e->J[b][0] + e->penalty[b][0];
+        e->J[b][0] = e->penalty[b][0] = 0;
+    }
+    of->losses[time] = J;
+    ++e->step;
+    of->scalars(e);
+}
+
 /* Runs the steps in `code` on up to `threads` threads, `times` times; J of each time goes to `losses`. */
-EXPORT void dnn_run(env *e, const int64_t *code, int64_t length, int64_t times, int threads, const source *from,
-                    int64_t sources, const int64_t *columns, double *losses) {
-    run r = {{work, threads < MAX_THREADS ? threads : MAX_THREADS}, e, functions, make_scalars, code, length, times,
-             sources, from, columns, losses};
-    together(&r.base);
+EXPORT void dnn_run(env *e, const int64_t *code, int64_t times, int threads, const source *from, int64_t sources,
+                    const int64_t *columns, double *losses) {
+    int T = threads < MAX_THREADS ? threads : MAX_THREADS;
+    training r = {{{work, T}, e, functions, code, times, from, bring_drawn, finish_step}, make_scalars, sources, columns, losses};
+    for (int64_t b = 0; b < code[1]; ++b) e->J[b][0] = e->penalty[b][0] = 0;
+    make_scalars(e);
+    together(&r.base.base);
 }
 
 /* The forward part for the batch that `f` tells of. 0 if some of its numbers are not finite. */
 EXPORT int dnn_forward(const forward *f) {
-    passing p = {{pass, (int)f->threads}, f, 0};
-    together(&p.base);
+    if (f->threads == 1) return steps(f);
+    passing p = {{{work, (int)f->threads}, f->e, functions, f->code, 1, f->from, bring_checked, finish_nothing}, 0};
+    together(&p.base.base);
     return !atomic_load_explicit(&p.refused, memory_order_relaxed);
 }
 
 /* The same for many samples. */
 EXPORT int dnn_forward_many(const many *f) {
-    passing_many p = {{pass_many, (int)f->threads, 1}, f, 0, 0};
+    passing_many p = {{pass_many, (int)f->threads}, f, 0, 0};
     together(&p.base);
     return !atomic_load_explicit(&p.refused, memory_order_relaxed);
 }

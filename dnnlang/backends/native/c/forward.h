@@ -3,7 +3,7 @@
 typedef struct {
     env *e;
     const int64_t *code;
-    int64_t length, threads;
+    int64_t threads;
     const source *from;
 } forward;
 
@@ -66,7 +66,7 @@ static inline void lay_square(const real *from, int64_t stride, real *to, int64_
 #endif
 }
 
-/* Samples 0 … m as columns of s->to, zeros behind them; this thread's share. Are all numbers finite? */
+/* Samples 0 … m as columns of s->to, zeros behind them; block t of T of the vectors. Are all numbers finite? */
 static inline int take(const env *e, const source *s, int t, int T) {
     int64_t v0, v1;
     share(e->vectors, t, T, &v0, &v1);
@@ -116,24 +116,26 @@ static inline int take(const env *e, const source *s, int t, int T) {
 /* ---------------------------------------------------------------- running */
 
 typedef struct {
-    job base;
-    const forward *of;
+    run base;
     atomic_int refused;
 } passing;
 
-static int steps(const forward *f, int t, int T) {
-    int all_finite = take(f->e, f->from, t, T);
-    meet(T);
-    for (const int64_t *code = f->code, *end = code + f->length; code < end; code += 3 + code[1]) {
-        if (code[2]) meet(T);
-        functions[code[0]](f->e, code + 3, t, T);
-    }
-    return all_finite;
+static void bring_checked(run *r, int64_t time, int t, int T) {
+    (void)time;
+    if (!take(r->e, r->source, t, T)) atomic_store_explicit(&((passing *)r)->refused, 1, memory_order_relaxed);
 }
 
-static void pass(job *j, int t, int T) {
-    passing *p = (passing *)j;
-    if (!steps(p->of, t, T)) atomic_store_explicit(&p->refused, 1, memory_order_relaxed);
+static void finish_nothing(run *r, int64_t time) { (void)r, (void)time; }
+
+/* All steps, with all samples as one block. */
+static int steps(const forward *f) {
+    int all_finite = take(f->e, f->from, 0, 1);
+    const stage *stages = stages_of(f->code);
+    for (int64_t k = 0; k < f->code[0]; ++k)
+        for (const int64_t *at = f->code + stages[k].samples.begin, *end = f->code + stages[k].rows.end; at < end;
+             at += 2 + at[1])
+            functions[at[0]](f->e, at + 2, 0, 1);
+    return all_finite;
 }
 
 typedef struct {
@@ -145,6 +147,7 @@ typedef struct {
 
 static void pass_many(job *j, int t, int T) {
     (void)T;
+    this_thread = 0; /* the room of an environment is for one */
     passing_many *p = (passing_many *)j;
     const many *f = p->of;
     const block *own = f->blocks + t;
@@ -161,7 +164,7 @@ static void pass_many(job *j, int t, int T) {
         e->m = rest < f->at_once ? rest : f->at_once;
         e->vectors = (e->m + LANES - 1) / LANES;
         from.from = f->from + begin * f->sample_stride;
-        if (!steps(&one, 0, 1)) atomic_store_explicit(&p->refused, 1, memory_order_relaxed);
+        if (!steps(&one)) atomic_store_explicit(&p->refused, 1, memory_order_relaxed);
         for (int64_t i = 0; i < f->outputs; ++i)
             memcpy(f->to + i * f->samples + begin, own->output + i * e->ld, (size_t)e->m * sizeof(real));
     }

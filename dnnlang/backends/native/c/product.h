@@ -61,7 +61,7 @@ static inline void product(const env *e, tile const (*tiles)[3], int64_t K, cons
             int64_t terms = K - k < CHUNK ? K - k : CHUNK;
             for (int64_t i = i0, rows; i < i1; i += rows) {
                 rows = i1 - i < most ? i1 - i : most;
-                real *room = sums + (i - i0) * width * LANES;
+                real *room = K > CHUNK ? sums + (i - i0) * width * LANES : 0;
                 tiles[rows - 1][width - 1](e, terms, left + i * rs + k * cs, rs, cs, right + k * ldr + v * LANES, ldr,
                                            k ? room : 0, k + terms < K ? room : 0, o, i, v * LANES);
             }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define MAX_THREADS 16
+#define MAX_BLOCKS 64
 
 /* What is the same for all steps of a run. Values of one number a sample lie in rows of `ld` reals: m samples, then
    padding to whole vectors, which nobody relies on. `vectors` are those that m samples take. */
@@ -14,16 +15,20 @@ typedef struct {
     double rate;
     real *scalars;               /* what updates need of rate and t, made once a step */
     real mean;                   /* 1/m */
-    double J[MAX_THREADS][8];    /* each thread's share of J, a cache line each */
-    double norm[MAX_THREADS][8]; /* of the squared norm of the gradients */
+    /* What each block adds, a cache line each: to J by its samples, to J by its rows of W, and to the squared norm of
+       the gradients. */
+    double J[MAX_BLOCKS][8];
+    double penalty[MAX_BLOCKS][8];
+    double norm[MAX_BLOCKS][8];
 } env;
 
 typedef int64_t operand; /* of a step: where a value begins */
 #define PLACE(n) ((real *)a[n])
 
+/* Does block t of T of a step: some of the samples, or of the rows. */
 typedef void (*step_function)(env *e, const operand *a, int t, int T);
 
-/* Parts of 0 … n for thread t of T, in whole units. */
+/* Part t of T of 0 … n, in whole units. */
 static inline void share(int64_t n, int t, int T, int64_t *from, int64_t *to) {
     *from = n * t / T;
     *to = n * (t + 1) / T;
@@ -41,31 +46,18 @@ static inline void relax(void) {
 
 #define SPINS 4000
 
-typedef struct {
-    _Alignas(64) atomic_int arrived;
-    _Alignas(64) atomic_int round;
-} barrier;
-
-static barrier between;
-
-/* Waits for all threads. Spins first: a step often takes less time than waking a thread. */
-static void meet(int T) {
-    if (T == 1) return;
-    int round = atomic_load_explicit(&between.round, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&between.arrived, 1, memory_order_acq_rel) == T - 1) {
-        atomic_store_explicit(&between.arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&between.round, round + 1, memory_order_release);
-        return;
-    }
-    for (int64_t spins = 0; atomic_load_explicit(&between.round, memory_order_acquire) == round; ++spins)
-        if (spins < SPINS) relax(); else sched_yield();
+static inline void rest(int64_t spins) {
+    if (spins < SPINS) relax(); else sched_yield();
 }
+
+/* Which thread this is: of what each of them has for itself, it takes the part of this number. */
+static _Thread_local int this_thread = 0;
+#define THREAD this_thread
 
 typedef struct job job;
 struct job {
     void (*work)(job *, int t, int T);
-    int T;
-    int open; /* fewer threads can do all of it: nobody waits for one that has not begun */
+    int T; /* fewer can do all of it: nobody waits for one that has not begun */
 };
 
 static struct {
@@ -79,6 +71,7 @@ static struct {
     int running;            /* threads that were started */
     pthread_t threads_started[MAX_THREADS];
     int apart_from;         /* the processor that helpers keep off; -1: none yet */
+    int all;                /* have they one processor each? */
     int first[MAX_THREADS]; /* the number of the last job before a thread was started */
     pthread_mutex_t busy;   /* held while a job is under way */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .busy = PTHREAD_MUTEX_INITIALIZER};
@@ -103,20 +96,55 @@ static void *helper(void *argument) {
     return 0;
 }
 
-/* Keeps the helpers off the processor that the caller is on. Threads that wait for each other by spinning look busy
-   to a scheduler, which may leave two of them on one processor for long, while another is idle. */
-static void stay_apart(void) {
+/* Threads that wait for each other by spinning look busy to a scheduler, which may leave two of them on one processor for
+   long, while another is idle. So where there are as many as processors, each gets one for the time of a job: this
+   thread the one that it is on. Where there are more processors, the helpers keep off that one. */
 #if defined(__linux__) && defined(CPU_SET)
-    cpu_set_t allowed;
+typedef struct {
+    int fixed;
+    cpu_set_t usual;
+} settled;
+
+static settled settle(int T) {
+    settled s = {0};
     int here = sched_getcpu();
-    if (here < 0 || here == pool.apart_from || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    if (here < CPU_SETSIZE) CPU_CLR(here, &allowed);
-    if (CPU_COUNT(&allowed) < pool.running) return; /* they could not all run at once anyway */
-    for (int t = 1; t <= pool.running; ++t)
-        if (pthread_setaffinity_np(pool.threads_started[t], sizeof allowed, &allowed) != 0) return;
+    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof s.usual, &s.usual) != 0) return s;
+    cpu_set_t one, others = s.usual;
+    CPU_CLR(here, &others);
+    int count = CPU_COUNT(&others), all = count + 1 == T;
+    if (count < pool.running || !CPU_ISSET(here, &s.usual)) return s;
+    if (here != pool.apart_from || all != pool.all)
+        for (int t = 1, cpu = 0; t <= pool.running; ++t, ++cpu) {
+            while (!CPU_ISSET(cpu, &others)) ++cpu;
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            if (pthread_setaffinity_np(pool.threads_started[t], sizeof one, all ? &one : &others) != 0) return s;
+        }
     pool.apart_from = here;
-#endif
+    pool.all = all;
+    CPU_ZERO(&one);
+    CPU_SET(here, &one);
+    s.fixed = all && sched_setaffinity(0, sizeof one, &one) == 0;
+    return s;
 }
+
+static void unsettle(const settled *s) {
+    if (s->fixed) sched_setaffinity(0, sizeof s->usual, &s->usual);
+}
+#else
+typedef int settled;
+static settled settle(int T) { return T; }
+static void unsettle(const settled *s) { (void)s; }
+#endif
+
+/* How many tasks of its own a thread has taken, and above them the number of the stage that they are of. */
+static struct {
+    _Alignas(64) _Atomic int64_t taken;
+} claims[MAX_THREADS];
+static struct {
+    _Alignas(64) _Atomic int64_t tasks; /* since the job began */
+} finished;
+#define STAGE_BITS 16
 
 /* A process that was forked has none of its parent's threads. */
 static void forget_threads(void) {
@@ -126,7 +154,6 @@ static void forget_threads(void) {
     pool.wake = wake;
     pool.running = 0;
     atomic_store(&pool.number, 0);
-    atomic_store(&between.arrived, 0);
 }
 
 /* Runs the job on T threads, this one among them; on fewer, if the system gives no more. */
@@ -149,9 +176,11 @@ static void together(job *j) {
         pool.threads_started[++pool.running] = thread;
         pool.apart_from = -1;
     }
-    stay_apart();
+    settled place = settle(j->T);
     if (j->T > pool.running + 1) j->T = pool.running + 1;
     atomic_store(&pool.done, 0);
+    for (int t = 0; t < MAX_THREADS; ++t) atomic_store(&claims[t].taken, 0);
+    atomic_store(&finished.tasks, 0);
     pthread_mutex_lock(&pool.lock);
     pool.now = j;
     pool.threads = j->T;
@@ -160,15 +189,12 @@ static void together(job *j) {
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
     j->work(j, 0, j->T);
-    int others = j->T - 1;
-    if (j->open) {
-        pthread_mutex_lock(&pool.lock);
-        pool.threads = 0;
-        others = pool.begun;
-        pthread_mutex_unlock(&pool.lock);
-    }
-    for (int64_t spins = 0; atomic_load_explicit(&pool.done, memory_order_acquire) < others; ++spins)
-        if (spins < SPINS) relax(); else sched_yield();
+    pthread_mutex_lock(&pool.lock);
+    pool.threads = 0;
+    int others = pool.begun;
+    pthread_mutex_unlock(&pool.lock);
+    for (int64_t spins = 0; atomic_load_explicit(&pool.done, memory_order_acquire) < others; ++spins) rest(spins);
+    unsettle(&place);
     pthread_mutex_unlock(&pool.busy);
 }
 
@@ -183,7 +209,7 @@ typedef struct {
 
 #define BLOCK 16
 
-/* Samples columns[0 … m), or 0 … m where there are none, as columns of `to`; this thread's share of the vectors. The
+/* Samples columns[0 … m), or 0 … m where there are none, as columns of `to`; block t of T of the vectors. The
    padding behind them is filled with zeros. */
 static void draw(const env *e, const source *s, const int64_t *columns, int t, int T) {
     int64_t v0, v1;
@@ -202,41 +228,121 @@ static void draw(const env *e, const source *s, const int64_t *columns, int t, i
 
 /* ---------------------------------------------------------------- runs */
 
-/* The steps in `code`, `times` times: function, number of arguments, whether all threads meet before it, arguments. */
+/* Calls that one block after the other makes, code[begin … end): function, number of arguments, arguments. */
 typedef struct {
+    int64_t blocks, begin, end;
+} chain;
+
+/* What goes on between two meetings. The blocks are tasks that need not wait for each other: a thread does those of its
+   share, first the samples, and then those that others have not begun with. */
+typedef struct {
+    chain samples, rows;
+    int64_t before; /* tasks of the stages before */
+} stage;
+
+/* Code: the number of stages, the most blocks of a chain, the stages, and what their chains are of. */
+static inline const stage *stages_of(const int64_t *code) { return (const stage *)(const void *)(code + 2); }
+
+/* The steps in `code`, `times` times. */
+typedef struct run run;
+struct run {
     job base;
     env *e;
     const step_function *functions;
-    void (*scalars)(env *e);
     const int64_t *code;
-    int64_t length, times, sources;
+    int64_t times;
     const source *source;
-    const int64_t *columns; /* of each time's batch, one batch behind the other; 0: the same batch every time */
-    double *losses;         /* J of each time */
-} run;
+    void (*bring)(run *r, int64_t time, int t, int T); /* brings block t of T of a batch */
+    void (*finish)(run *r, int64_t time);              /* when all steps are done */
+};
 
+static inline void make(const run *r, const chain *c, int64_t block) {
+    for (const int64_t *at = r->code + c->begin, *end = r->code + c->end; at < end; at += 2 + at[1])
+        r->functions[at[0]](r->e, at + 2, (int)block, (int)c->blocks);
+}
+
+static inline void make_samples(run *r, int64_t time, int64_t k, const chain *c, int64_t block) {
+    if (k == 0) r->bring(r, time, (int)block, (int)c->blocks);
+    make(r, c, block);
+}
+
+static void alone(run *r) {
+    const stage *stages = stages_of(r->code);
+    int64_t count = r->code[0];
+    for (int64_t time = 0; time < r->times; ++time) {
+        for (int64_t k = 0; k < count; ++k) {
+            const stage *s = stages + k;
+            for (int64_t b = 0; b < s->samples.blocks; ++b) make_samples(r, time, k, &s->samples, b);
+            for (int64_t b = 0; b < s->rows.blocks; ++b) make(r, &s->rows, b);
+        }
+        r->finish(r, time);
+    }
+}
+
+/* The next of the `most` tasks that a thread has in a stage, whoever asks for it; -1: they are all taken, or over. */
+static inline int64_t claim(int of, int64_t number, int64_t most) {
+    int64_t none = (number + 1) << STAGE_BITS, seen = atomic_load_explicit(&claims[of].taken, memory_order_relaxed);
+    for (;;) {
+        int64_t next = seen > none ? seen - none : 0; /* more than any number of tasks if a later stage has begun */
+        if (next >= most) return -1;
+        if (atomic_compare_exchange_weak_explicit(&claims[of].taken, &seen, none + next + 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return next;
+    }
+}
+
+/* Does the tasks of `of` in a stage that nobody has taken; how many these were. The one behind all stages is `finish`. */
+static int64_t take_tasks(run *r, int64_t time, int64_t k, int of, int T) {
+    int64_t count = r->code[0], number = time * (count + 1) + k, done = 0;
+    if (k == count) {
+        if (of != 0 || claim(0, number, 1) < 0) return 0;
+        r->finish(r, time);
+        return 1;
+    }
+    const stage *s = stages_of(r->code) + k;
+    int64_t samples, samples_end, rows, rows_end;
+    share(s->samples.blocks, of, T, &samples, &samples_end);
+    share(s->rows.blocks, of, T, &rows, &rows_end);
+    samples_end -= samples;
+    for (int64_t n; (n = claim(of, number, samples_end + rows_end - rows)) >= 0; ++done)
+        if (n < samples_end)
+            make_samples(r, time, k, &s->samples, samples + n);
+        else
+            make(r, &s->rows, rows + n - samples_end);
+    return done;
+}
+
+/* A thread that comes late, because something else had its processor, goes on where the others are. */
 static void work(job *j, int t, int T) {
     run *r = (run *)j;
-    env *e = r->e;
-    const int64_t *end = r->code + r->length;
-    for (int64_t time = 0; time < r->times; ++time) {
-        if (time == 0 || r->columns)
-            for (int64_t s = 0; s < r->sources; ++s)
-                draw(e, r->source + s, r->columns ? r->columns + time * e->m : 0, t, T);
-        e->J[t][0] = 0;
-        if (t == 0 && r->scalars) r->scalars(e);
-        meet(T);
-        for (const int64_t *code = r->code; code < end; code += 3 + code[1]) {
-            if (code[2]) meet(T);
-            r->functions[code[0]](e, code + 3, t, T);
-        }
-        int parity = 1 + (int)(time & 1); /* a thread ahead writes the other one */
-        e->J[t][parity] = e->J[t][0];
-        meet(T);
-        if (t != 0) continue;
-        double J = 0;
-        for (int k = 0; k < T; ++k) J += e->J[k][parity];
-        r->losses[time] = J;
-        ++e->step;
+    this_thread = t;
+    if (T == 1) {
+        alone(r);
+        return;
     }
+    const stage *stages = stages_of(r->code);
+    int64_t count = r->code[0], last = count - 1;
+    int64_t total = stages[last].before + stages[last].samples.blocks + stages[last].rows.blocks + 1;
+    for (int64_t time = 0, k = 0, spins = 0; time < r->times;) {
+        int64_t done = atomic_load_explicit(&finished.tasks, memory_order_acquire) - time * total;
+        int64_t before = k < count ? stages[k].before : total - 1, end = k < last ? stages[k + 1].before : total - (k == last);
+        if (done < before) {
+            rest(spins++);
+            continue;
+        }
+        if (done < end) {
+            int64_t mine = 0;
+            for (int n = 0; n < T; ++n) mine += take_tasks(r, time, k, t + n < T ? t + n : t + n - T, T);
+            if (mine) atomic_fetch_add_explicit(&finished.tasks, mine, memory_order_release);
+        }
+        spins = 0;
+        if (done >= total) {
+            time += done / total;
+            k = 0;
+        } else if (++k > count) {
+            ++time;
+            k = 0;
+        }
+    }
+    for (int64_t spins = 0; atomic_load_explicit(&finished.tasks, memory_order_acquire) < r->times * total;) rest(spins++);
 }
