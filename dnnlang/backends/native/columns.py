@@ -19,6 +19,9 @@ from dnnlang.plan.ir import Instruction
 from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.map import Map, MeanOverSamples
 
+SOME: Final = 32
+"""Vectors of losses that are added as they are, before they are added in doubles, which takes longer."""
+
 
 def _columns_loop(lines: Sequence[str]) -> list[str]:
     """`lines` for each vector of samples of this thread, which begins at sample j."""
@@ -67,9 +70,19 @@ def _loss(i: Instruction, w: Writing) -> None:
     else:
         result = loops.shared()
         lines = list(loops.lines)
-    lines.append(f"total += first_in_double({result}, e->m - j);")
+    lines += [
+        f"some += first_numbers({result}, e->m - j);",
+        f"if (j / LANES % {SOME} != {SOME} - 1) continue;",
+        "total += sum_in_double(some);",
+        "some = splat(0);",
+    ]
     factor = literal(p.weight, 64)
-    body = ["double total = 0;", *_columns_loop(lines), f"e->J[t][0] += {factor} / (double)e->m * total;"]
+    body = [
+        "double total = 0;",
+        "vec some = splat(0);",
+        *_columns_loop(lines),
+        f"e->J[t][0] += {factor} / (double)e->m * (total + sum_in_double(some));",
+    ]
     w.call(body, o, part=Part.COLUMNS, work=0)
 
 

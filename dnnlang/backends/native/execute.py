@@ -33,6 +33,8 @@ MAX_THREADS: Final = 16
 """As in c/run.h."""
 MEETING: Final = 50_000
 """Multiplications that a thread does in the time that it takes for threads to meet, one that is late among them."""
+MEETING_AGAIN: Final = 10_000
+"""The same in a run of many steps: nobody has to wake up. If it takes longer, `Pace` finds out."""
 NONE: Final = (SourceOfData * 0)()
 FORWARD: Final = (Section.FORWARD,)
 LOSS: Final = (*FORWARD, Section.LOSS)
@@ -90,7 +92,8 @@ class Executable:
         self._ld = row_length(m, library.lanes)
         self._vectors = -(-m // library.lanes)
         self._most_threads = min(threads, MAX_THREADS)
-        self.threads = 1
+        self._most = 1  # threads that share the blocks of a run of many steps
+        self.threads = 1  # of one step, or a part of it
         self._pace = Pace((1,))
         self._slots = {s.number: self._padded(s.rows, per_sample=s.per_sample) for s in self.plan.slots}
         self._works = self._work_sizes()
@@ -145,8 +148,9 @@ class Executable:
         for value in (*self.plan.inputs.values(), *self.plan.targets.values()):
             at[self._batch(value)] = works[self._batch(value).key]
         self._at, self._arena, self._code = at, arena, {}
-        self.threads = self._threads()
-        self._pace = Pace((self.threads, 1) if self.threads > 1 else (1,))
+        self._most = self._threads(MEETING_AGAIN)
+        self.threads = min(self._most, self._threads(MEETING))
+        self._pace = Pace((self._most, 1) if self._most > 1 else (1,))
         for b in self._blocks:
             b.place(arena[end : end + b.arena_bytes()])
             end += b.arena_bytes()
@@ -221,7 +225,7 @@ class Executable:
         if len(self.plan.inputs) != 1 or len(self.plan.outputs) != 1 or any(c.part is Part.ROWS for c in calls):
             return ()
         most = min(self._most_threads, self._vectors)
-        threads = cheapest(self.m * sum(call.work for call in calls), 3, most)
+        threads = cheapest(self.m * sum(call.work for call in calls), 3 * MEETING, most)
         samples = min(BLOCK, -(-self._vectors // threads)) * self._library.lanes
         if self.m <= samples:
             return ()
@@ -338,7 +342,7 @@ class Executable:
     def _words(self, sections: tuple[Section, ...]) -> list[Argument]:
         """The code of these sections, with places in the place of addresses."""
         calls = [call for section, call in self._library.written.calls if section in sections]
-        return code_of(self._stages(calls), self.m, self._vectors, self.threads)
+        return code_of(self._stages(calls), self.m, self._vectors, self._most)
 
     def _stages(self, calls: Sequence[Call]) -> list[Stage]:
         batches = [self._batch(v) for v in (*self.plan.inputs.values(), *self.plan.targets.values())]
@@ -355,19 +359,19 @@ class Executable:
         )
         return Region(start, start + size, by_column=has_samples(place))
 
-    def _threads(self) -> int:
+    def _threads(self, meeting: int) -> int:
         """As many as make the whole faster, by the multiplications and the times that they meet."""
         calls = [call for _, call in self._library.written.calls]
         meetings = len(self._stages(calls)) + 2
         work = self.m * sum(call.work for call in calls)
         by_rows = any(call.part is Part.ROWS for call in calls)
         most = self._most_threads if by_rows else min(self._most_threads, self._vectors)
-        return cheapest(work, meetings, most)
+        return cheapest(work, meetings * meeting, most)
 
 
 def cheapest(work: int, meetings: int, most: int) -> int:
-    """The number of threads, up to `most`, for so many multiplications, if threads meet so often."""
-    costs = {T: work / T + (meetings * MEETING if T > 1 else 0) for T in range(1, most + 1)}
+    """The number of threads, up to `most`, for so many multiplications, if meetings take the time of so many."""
+    costs = {T: work / T + (meetings if T > 1 else 0) for T in range(1, most + 1)}
     return min(costs, key=lambda T: costs[T])
 
 

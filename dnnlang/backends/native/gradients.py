@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dnnlang.backends.native.changes import decayed, updated
 from dnnlang.backends.native.entrywise import Entries
 from dnnlang.backends.native.operands import Operands
-from dnnlang.backends.native.products import CHUNK, WIDTHS, row_counts, tiles_of
+from dnnlang.backends.native.products import CHUNK, WHOLE, WIDTHS, last_vector, row_counts, tiles_of
 from dnnlang.backends.native.steps import Part, Work, constant
 from dnnlang.backends.native.writing import Writing
 from dnnlang.plan.ir import Instruction
@@ -116,13 +116,14 @@ def _tiles(
     maker: Instruction, chain: Sequence[Instruction], rest: Sequence[Instruction], laid_out: Work, w: Writing
 ) -> None:
     dZ, A = maker.inputs[0], maker.inputs[1]
-    entries = _entries(maker, chain, rest, w, ("c[i][j]", "(i0 + i)", "j0 + j * LANES"))
+    entries = _entries(maker, chain, rest, w, ("sum", "(i0 + i)", "j0 + j * LANES"))
     vectors = -(-constant(dZ.shape[0]) // w.lanes)
-    best = WIDTHS[:1] if vectors == 1 else WIDTHS[1:2] if vectors in (2, 4) else WIDTHS
+    best = (vectors,) if vectors <= WIDTHS[-1] else WIDTHS[1:2] if vectors == 4 else WIDTHS
     widths = tuple(width for width in best if width in w.widths) or WIDTHS[:1]
     rows = constant(A.shape[0])
     units = constant(dZ.shape[0])
-    tiles = tiles_of(w, entries.lines, row_counts(rows), widths, rows * units)
+    last = last_vector(units, w.lanes, w.bits) if widths == (vectors,) else WHOLE
+    tiles = tiles_of(w, entries.lines, row_counts(rows), widths, rows * units, last=last)
     o = entries.operands
     left = o.read_from(A)
     sums = Work("sums", 1, rows * WIDTHS[-1] * w.lanes, for_each_thread=True, unless=CHUNK)
@@ -132,8 +133,7 @@ def _tiles(
         f"i0 *= ROWS; i1 = i1 * ROWS < {rows} ? i1 * ROWS : {rows};",
         f"product(e, {tiles}, e->m, {left}, e->ld, 1, laid_out, {laid_out.columns}, sums, o, i0, i1, 0, {vectors});",
     ]
-    works = [("laid_out", laid_out), ("sums", sums)]
-    w.call(body, o, extra=works, part=Part.ROWS, work=constant(dZ.shape[0]) * rows)
+    w.call(body, o, extra=[("sums", sums)], seen=[("laid_out", laid_out)], part=Part.ROWS, work=units * rows)
 
 
 def _column_sums(
@@ -150,7 +150,7 @@ def _column_sums(
         "}",
     ]
     work = vectors * w.lanes
-    w.call(body, entries.operands, extra=[("laid_out", laid_out)], part=Part.ROWS, work=work)
+    w.call(body, entries.operands, seen=[("laid_out", laid_out)], part=Part.ROWS, work=work)
 
 
 def _along_samples(maker: Instruction, chain: Sequence[Instruction], rest: Sequence[Instruction], w: Writing) -> None:
@@ -178,9 +178,8 @@ def _along_samples(maker: Instruction, chain: Sequence[Instruction], rest: Seque
         f"        ALONG_SAMPLES(count, {units}, c[b][i] += LOAD_FIRST(p + i * e->ld + s, n) {factor})",
         "    for (int64_t b = 0; b < count; ++b) {",
         "        int64_t row = r + b;",
-        "        ALIGNED real sums[LANES] = {0};",
-        f"        for (int i = 0; i < {units}; ++i) sums[i] = sum_of_lanes(c[b][i]);",
-        "        vec total = LOAD(sums);",
+        "        vec total = splat(0);",
+        f"        UNROLLED for (int i = 0; i < {units}; ++i) set_lane(&total, i, sum_of_lanes(c[b][i]));",
         *(f"        {line}" for line in entries.lines),
         "    }",
         "}",

@@ -29,7 +29,7 @@ def load(plan: Plan, dtype: np.dtype[Any]) -> Library:
     Raises UsageError where there is no C compiler, or none that works.
     """
     written = write(plan, lanes=lanes_of(dtype), bits=dtype.itemsize * 8)
-    path = toolchain.build(written.text)
+    path = toolchain.build(written.text, units=written.units)
     return Library(plan, written, _run(path), _forward(path), lanes_of(dtype), dtype)
 
 

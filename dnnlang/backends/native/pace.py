@@ -14,7 +14,7 @@ LONG: Final = 0.1
 SHORT: Final = 0.005
 """Seconds of a try."""
 FEW: Final = 3
-"""Steps of a try, at least: threads that had to wake up are slow in the first."""
+"""Steps of a try, if they are not long: threads that had to wake up are slow in the first."""
 AGAIN: Final = {False: 0.25, True: 5.0}
 """Seconds of training after which what was slower is tried again: several threads, and one, which changes less."""
 
@@ -40,10 +40,12 @@ class Pace:
         self.seconds[threads] = seconds / steps
         for T in self._since:
             self._since[T] += seconds
-        if steps >= FEW and seconds > SHORT / 2:
+        if (steps >= FEW and seconds > SHORT / 2) or seconds > LONG / 2:
             self._since[threads] = 0.0
 
     def _steps(self, threads: int, seconds: float) -> int:
-        """Steps that take about so many seconds."""
+        """Steps that take about so many seconds; one to begin with."""
         known = self.seconds.get(threads)
-        return FEW if known is None else max(FEW, round(seconds / max(known, 1e-9)))
+        if known is None:
+            return 1
+        return max(1, round(max(seconds, min(FEW * known, LONG)) / max(known, 1e-9)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dnnlang.backends.native.entrywise import Entries, is_entrywise
 from dnnlang.backends.native.operands import Operands
@@ -21,6 +23,13 @@ FAR = 2**16
 """Entries of a matrix that does not stay in the nearer caches."""
 WIDTHS = (1, 2, 3)
 """Vectors that a tile may be wide."""
+WHOLE = "aligned_vec"
+"""The type of a whole vector; shorter ones end a row of which little is left over, as far as there are any."""
+FEW_TERMS = 16
+"""Up to so many terms what follows the sums of a tile is unrolled: it takes compilers long, and gains little beyond."""
+
+_ROW_READ: Final = re.compile(r"= LOAD\((o\d+ \+ \(+i0 \+ i\).*)\);$")
+_STEADY: Final = re.compile(r"\bo\[(\d+)\]|\be->(ld|mean)\b|\be->scalars\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,8 @@ def _followers(parts: Sequence[Instruction]) -> list[Instruction]:
 
 
 def _sum(i: Instruction, p: Product, entries: Entries) -> str:
-    """What becomes of the sum in the tile's registers, c[i][j]."""
-    text = "c[i][j]"
+    """What becomes of `sum`, of the tile's registers."""
+    text = "sum"
     if p.bias:
         text += f" + {entries.load(i.inputs[2])}"
     if p.accumulate:
@@ -83,7 +92,7 @@ def _sum(i: Instruction, p: Product, entries: Entries) -> str:
 
 def _write(w: Writing, left: Left, right: Value, ldr: str, terms: int, rows: int, entries: Entries) -> None:
     o = entries.operands
-    tiles = tiles_of(w, entries.lines, row_counts(rows), w.widths, rows * terms)
+    tiles = tiles_of(w, entries.lines, row_counts(rows), w.widths, rows * terms, unrolled=terms <= FEW_TERMS)
     sums = Work("sums", 1, rows * WIDTHS[-1] * w.lanes if terms > CHUNK else 0, for_each_thread=True)
     L, R = o.read_from(left.place), o.read_from(right)
     whole = f"product(e, {tiles}, {terms}, {L}, {left.rows}, {left.terms}, {R}, {ldr}, sums, o, 0, {rows}, v0, v1);"
@@ -94,6 +103,14 @@ def _write(w: Writing, left: Left, right: Value, ldr: str, terms: int, rows: int
     w.call(body, o, extra=[("sums", sums)], part=Part.COLUMNS, work=rows * terms)
 
 
+def last_vector(units: int, lanes: int, bits: int) -> str:
+    """The type of the last vector of so many units."""
+    over = units % lanes
+    if 0 < over <= lanes // 4 and lanes * bits == 512:
+        return "quarter_vec"
+    return "half_vec" if 0 < over <= lanes // 2 and lanes * bits >= 256 else WHOLE
+
+
 def row_counts(rows: int) -> tuple[int, ...]:
     """How many rows tiles have when there are `rows` in all: as many as possible, and what is left over."""
     counts = {ROWS} if rows >= ROWS else set()
@@ -102,27 +119,72 @@ def row_counts(rows: int) -> tuple[int, ...]:
     return tuple(sorted(counts))
 
 
-def tiles_of(w: Writing, lines: Sequence[str], rows: Iterable[int], widths: Iterable[int], weights: int) -> str:
-    """The name of a table of tile functions that end in `lines`, for so many rows and vectors.
+def tiles_of(
+    w: Writing,
+    lines: Sequence[str],
+    rows: Iterable[int],
+    widths: Iterable[int],
+    weights: int,
+    *,
+    unrolled: bool = False,
+    last: str = WHOLE,
+) -> str:
+    """The name of a table of tile functions that end in `lines`, which begin with `sum`, for so many rows and vectors.
 
-    `weights` are the entries of the matrix: the operands of a large one are fetched before they are needed.
+    `weights` are the entries of the matrix: the operands of a large one are fetched before they are needed. `last` is
+    the type of the last vector of a row.
     """
     far = int(weights > FAR)
-    names: dict[tuple[int, int], str] = {}
-    for r in rows:
-        for width in widths:
-            text = "\n".join(
-                [
-                    "static void NAME(TILE_ARGUMENTS) {",
-                    "    (void)e; (void)o; (void)i0; (void)j0;",
-                    f"    TILE_SUM({r}, {width}, {far})",
-                    f"    UNROLLED for (int i = 0; i < {r}; ++i)",
-                    f"        UNROLLED for (int j = 0; j < {width}; ++j) {{",
-                    *(f"            {line}" for line in lines),
-                    "        }",
-                    "}",
-                ]
-            )
-            names[r, width] = w.source.helper(f"tile_{r}x{width}", text)
+    names = {(r, width): _tile(w, lines, (r, width), (far, last), unrolled) for r in rows for width in widths}
     table = ", ".join(f"[{r - 1}][{width - 1}] = {name}" for (r, width), name in names.items())
     return w.source.helper("tiles", f"static tile const NAME[ROWS][3] = {{{table}}};")
+
+
+def _tile(w: Writing, lines: Sequence[str], size: tuple[int, int], kind: tuple[int, str], unrolled: bool) -> str:
+    rows, width = size
+    declared, behind = _read_once(lines)
+    each = [f"for (int i = 0; i < {rows}; ++i)", f"    UNROLLED for (int j = 0; j < {width}; ++j)"]
+    head, total = "UNROLLED ", "c[i][j]"
+    kept: list[str] = []
+    if not unrolled:
+        kept = [f"vec kept[{rows}][{width}];", f"UNROLLED {each[0]}", f"{each[1]} kept[i][j] = c[i][j];"]
+        head, total = "", "kept[i][j]"
+    body = [
+        "(void)e; (void)o; (void)soon; (void)i0; (void)j0;",
+        *declared,
+        *(_fetched(behind, rows, width) if kind[0] else ()),
+        f"TILE_SUM({rows}, {width}, {kind[0]}, {kind[1]}, widened_{kind[1]})",
+        *kept,
+        f"{head}{each[0]}",
+        f"{each[1]} {{",
+        f"        vec sum = {total};",
+        *(f"        {line}" for line in behind),
+        "    }",
+    ]
+    indented = "\n".join(f"    {line}" for line in body)
+    return w.source.helper(f"tile_{rows}x{width}", f"static void NAME(TILE_ARGUMENTS) {{\n{indented}\n}}")
+
+
+def _fetched(lines: Sequence[str], rows: int, width: int) -> list[str]:
+    """Lines to begin with, for what is read entry by entry behind the sums: it is far away, and wanted then."""
+    read = [found[1] for line in lines if (found := _ROW_READ.search(line))]
+    each = f"UNROLLED for (int i = 0; i < {rows}; ++i) UNROLLED for (int j = 0; j < {width}; ++j)"
+    return [f"{each} SOON({address});" for address in read]
+
+
+def _read_once(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Lines to begin with, and `lines`, which use them: what a store could change, if one knew nothing of it.
+
+    A compiler has to read that again after each store, work out addresses again, and takes long over both.
+    """
+    declared: dict[str, str] = {}
+
+    def named(found: re.Match[str]) -> str:
+        pointer, size, scalar = found.groups()
+        name = f"o{pointer}" if pointer else size or f"scalar{scalar}"
+        kind = "real *const" if pointer else "const int64_t" if size == "ld" else "const real"
+        declared[name] = f"{kind} {name} = {found[0]};"
+        return name
+
+    changed = [_STEADY.sub(named, line) for line in lines]
+    return list(declared.values()), changed

@@ -11,6 +11,7 @@ from typing import Final
 
 from dnnlang.backends.native.changes import CHANGES
 from dnnlang.backends.native.columns import COLUMNS
+from dnnlang.backends.native.division import divided
 from dnnlang.backends.native.gradients import gradient_group, is_gradient
 from dnnlang.backends.native.moves import MOVES
 from dnnlang.backends.native.products import WIDTHS, forward_group
@@ -22,7 +23,7 @@ from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.penalty import Penalty
 from dnnlang.primitives.product import Product
 
-HEADERS: Final = ("vectors.h", "coefficients.h", "math.h", "run.h", "product.h", "few.h", "rows.h")
+HEADERS: Final = ("vectors.h", "coefficients.h", "math.h", "run.h", "product.h", "squares.h", "few.h", "rows.h")
 WRITERS: Final[dict[type, Callable[[Instruction, Writing], None]]] = {**CHANGES, **COLUMNS, **MOVES}
 """What writes a plain instruction by itself, by its primitive; products are written in groups."""
 
@@ -39,18 +40,58 @@ class Section(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A plan as C: `text`, whose step functions `calls` number, each with the section of the plan that it is of."""
+    """A plan as C, whose step functions `calls` number, each with the section of the plan that it is of.
 
-    text: str
+    Vectors have `lanes` numbers of `bits` bits.
+    """
+
+    source: Source
+    lanes: int
+    bits: int
     calls: tuple[tuple[Section, Call], ...]
-    scalars: int
+
+    @property
+    def scalars(self) -> int:
+        """How many numbers are made once a step."""
+        return len(self.source.scalars)
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "\n\n".join([self._head("static"), *step_functions(self.source), self._entry()])
+
+    def units(self, count: int) -> tuple[str, ...]:
+        """The same in up to `count` translation units that are linked."""
+        hidden = 'extern __attribute__((visibility("hidden")))'
+        return divided(step_functions(self.source), self._head(""), self._head(hidden), self._entry(), count)
+
+    def _head(self, storage: str) -> str:
+        vector_bytes = self.lanes * self.bits // 8 if self.lanes > 1 else 0
+        lines = [
+            "#define _GNU_SOURCE",  # glibc tells of processors only those who ask for more than POSIX
+            f"#define REAL_BITS {self.bits}",
+            f"#define VECTOR_BYTES {vector_bytes}",
+            f"#define OF_ALL_UNITS {storage}",
+        ]
+        return "\n\n".join(["\n".join(lines), *map(header, HEADERS)])
+
+    def _entry(self) -> str:
+        names = ", ".join(f"step_{number}" for number in self.source.functions.values())
+        scalars = [f"    e->scalars[{n}] = (real)({text});" for n, text in enumerate(self.source.scalars)]
+        return "\n\n".join(
+            [
+                f"static const step_function functions[] = {{{names}}};",
+                "\n".join(["static void make_scalars(env *e) {", "    (void)e;", *scalars, "}"]),
+                header("forward.h"),
+                header("entry.h"),
+            ]
+        )
 
 
 def write(plan: Plan, *, lanes: int, bits: int) -> Written:
     """The plan in C, for vectors of `lanes` numbers of `bits` bits. All sizes but m are numbers."""
     source = Source()
-    calls = calls_of(plan, source, lanes=lanes, bits=bits)
-    return Written(_text(source, bits, lanes), calls, len(source.scalars))
+    return Written(source, lanes, bits, calls_of(plan, source, lanes=lanes, bits=bits))
 
 
 def calls_of(
@@ -100,24 +141,6 @@ def _writer(part: Instruction) -> Callable[[Instruction, Writing], None]:
 
 
 # ---------------------------------------------------------------- the text
-
-
-def _text(source: Source, bits: int, lanes: int) -> str:
-    vector_bytes = lanes * bits // 8 if lanes > 1 else 0
-    names = ", ".join(f"step_{number}" for number in source.functions.values())
-    scalars = [f"    e->scalars[{n}] = (real)({text});" for n, text in enumerate(source.scalars)]
-    return "\n\n".join(
-        [
-            # glibc tells of processors only those who ask for more than POSIX.
-            f"#define _GNU_SOURCE\n#define REAL_BITS {bits}\n#define VECTOR_BYTES {vector_bytes}",
-            *map(header, HEADERS),
-            *step_functions(source),
-            f"static const step_function functions[] = {{{names}}};",
-            "\n".join(["static void make_scalars(env *e) {", "    (void)e;", *scalars, "}"]),
-            header("forward.h"),
-            header("entry.h"),
-        ]
-    )
 
 
 def step_functions(source: Source) -> list[str]:

@@ -11,17 +11,20 @@ import importlib.util
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dnnlang.backends.native.cache import Cache, UnusableFolderError, user_folder
 from dnnlang.backends.native.machine import this_machine
@@ -77,6 +80,9 @@ _FLAGS: Final = (
 )
 _SANITIZED: Final = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _PROBE: Final = "#include <math.h>\n#include <stdint.h>\nint dnn_probe(int x) { return x; }\n"
+_AT_ONCE: Final = 4
+"""Compilers at work at once; more would each spend most of their time on what all of them read."""
+
 _SHOWN: Final = 4000
 """Characters of a compiler's message that are passed on."""
 
@@ -96,12 +102,17 @@ class Compiler:
     identity: str
 
 
+Units = Callable[[int], Sequence[str]]
+"""Up to so many sources that make the same when they are linked."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     source: str
     arguments: tuple[str, ...]
     suffix: str
     timeout: float
+    units: Units | None = None
     libraries: tuple[str, ...] = field(default=("-lm", "-pthread"))
 
 
@@ -121,13 +132,14 @@ def compiler() -> Compiler:
 def build(
     source: str,
     *,
+    units: Units | None = None,
     defines: Mapping[str, str | int] | None = None,
     options: Sequence[str] = (),
     output: Output = Output.LIBRARY,
     sanitize: bool = False,
     timeout: float = TIMEOUT,
 ) -> Path:
-    """The compiled `source`: from the cache, or made now.
+    """The compiled `source`: from the cache, or made now, from its `units` where some can be compiled at once.
 
     `defines` are macros, `options` more arguments of the compiler, all of them ours. With `sanitize`, errors of memory
     and undefined behaviour end the run; build a program then. Only what needs no function but those of the C library,
@@ -139,7 +151,7 @@ def build(
     macros = tuple(f"-D{name}={value}" for name, value in (defines or {}).items())
     flags = (*_FLAGS, *this_machine().tuning, *kind, *(_SANITIZED if sanitize else ()), *macros, *options)
     used = compiler()
-    job = _Job(source, flags, _suffix(output), timeout)
+    job = _Job(source, flags, _suffix(output), timeout, units)
     key = _key(job, used)
     for cache_ in _caches():
         try:
@@ -195,10 +207,10 @@ def _stamp(path: str) -> tuple[int, int]:
 def _identified(command: tuple[str, ...], stamp: tuple[int, int]) -> Compiler:
     if command[1:] == _ZIG:  # the slowest to start, and its version is known without
         return Compiler(command, f"ziglang {version('ziglang')}")
-    done = _run((*command, "--version"), None, 30)
+    (done,) = _run([(*command, "--version")], None, 30)
     if done.returncode != 0:
-        raise UsageError(_fails(command, done.stdout))
-    return Compiler(command, f"{shlex.join(command)} {stamp} {done.stdout}")
+        raise UsageError(_fails(command, done.says))
+    return Compiler(command, f"{shlex.join(command)} {stamp} {done.says}")
 
 
 def _no_compiler() -> Diagnostic:
@@ -243,36 +255,98 @@ def _compile(job: _Job, used: Compiler, folder: Path) -> Path:
     probe = _Job(_PROBE, ("-shared", "-fPIC", *this_machine().tuning), job.suffix, job.timeout)
     tried = _compiled(probe, used, folder)
     if tried.returncode != 0:
-        raise UsageError(_fails(used.command, tried.stdout))
-    says = done.stdout.strip()[:_SHOWN]
+        raise UsageError(_fails(used.command, tried.says))
+    says = done.says.strip()[:_SHOWN]
     raise InternalError(f"the C compiler `{shlex.join(used.command)}` does not take our C:\n{says}")
 
 
-def _compiled(job: _Job, used: Compiler, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "source.c").write_text(job.source, encoding="utf-8", newline="\n")
-    command = (*used.command, *job.arguments, "source.c", "-o", f"made{job.suffix}", *job.libraries)
-    return _run(command, folder, job.timeout)
+def _compiled(job: _Job, used: Compiler, folder: Path) -> _Done:
+    units = () if job.units is None else job.units(min(_processors(), _AT_ONCE))
+    if len(units) < 2:
+        units = (job.source,)
+    sources = [f"source{n}.c" for n in range(len(units))]
+    for name, text in zip(sources, units, strict=True):
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    linked = sources
+    if len(sources) > 1:
+        linked = [f"{name}.o" for name in sources]
+        arguments = [a for a in job.arguments if a != "-shared"]
+        commands = [(*used.command, *arguments, "-c", c, "-o", o) for c, o in zip(sources, linked, strict=True)]
+        failed = [done for done in _run(commands, folder, job.timeout) if done.returncode != 0]
+        if failed:
+            return failed[0]
+    command = (*used.command, *job.arguments, *linked, "-o", f"made{job.suffix}", *job.libraries)
+    return _run([command], folder, job.timeout)[0]
 
 
-def _run(command: Sequence[str], folder: Path | None, timeout: float) -> subprocess.CompletedProcess[str]:
-    """One call, what it writes together in `stdout`. Raises UsageError where it cannot start or does not finish."""
+def _processors() -> int:
     try:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    returncode: int
+    says: str
+
+
+def _run(commands: Sequence[Sequence[str]], folder: Path | None, timeout: float) -> list[_Done]:
+    """Calls that are made at once. Raises UsageError where one cannot start, or they are not over in `timeout` seconds.
+
+    Whatever ends this ends all of them.
+    """
+    until = time.monotonic() + timeout
+    started: list[subprocess.Popen[str]] = []
+    done: list[_Done] = []
+    try:
+        for command in commands:
+            process = _start(command, folder)
+            started.append(process)
+        for process in started:
+            says, _ = process.communicate(timeout=max(0.0, until - time.monotonic()))
+            done.append(_Done(process.returncode, says))
+        return done
     except subprocess.TimeoutExpired:
-        raise UsageError(_fails(command, f"nothing, for {timeout:g} seconds")) from None
+        raise UsageError(_fails(commands[len(done)], f"nothing, for {timeout:g} seconds")) from None
     except OSError as e:
-        raise UsageError(_fails(command, f"{e.strerror or e}")) from None
+        raise UsageError(_fails(commands[len(started)], f"{e.strerror or e}")) from None
+    finally:
+        for process in started:
+            _end(process)
+
+
+def _start(command: Sequence[str], folder: Path | None) -> subprocess.Popen[str]:
+    """What it writes goes together in its `stdout`; files on the way from C to a library go where they are removed."""
+    private = {} if folder is None else {"TMPDIR": str(folder)}
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **private, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        **_IN_A_GROUP,
+    )
+
+
+_IN_A_GROUP: Final[dict[str, Any]] = {} if sys.platform == "win32" else {"process_group": 0}
+"""A compiler starts others, which are ended with it."""
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 # ---------------------------------------------------------------- where it is kept

@@ -100,17 +100,19 @@ class Writing:
         operands: Operands,
         *,
         extra: Sequence[tuple[str, Work]] = (),
+        seen: Sequence[tuple[str, Work]] = (),
         part: Part,
         work: int,
         writes: Sequence[Place] = (),
     ) -> None:
-        """Adds a function with this body, and its call."""
-        works = tuple(work for _, work in extra)
-        lines = [*self.pointers(operands, *extra), *body]
+        """Adds a function with this body, and its call. It writes to the room in `extra`, and reads that in `seen`."""
+        works, read = tuple(work for _, work in extra), tuple(work for _, work in seen)
+        lines = [*self.pointers(operands, *extra, *seen), *body]
         places = tuple(self.place(p) if isinstance(p, Value) else p for p in operands.places)
         written = [self.place(p) if isinstance(p, Value) else p for p in (*operands.written, *writes)]
         reads = tuple(p for p in places if p not in written or p in map(self._placed, operands.read))
-        self.calls.append(Call(self.source.function(lines), (*places, *works), reads, (*written, *works), part, work))
+        number, arguments = self.source.function(lines), (*places, *works, *read)
+        self.calls.append(Call(number, arguments, (*reads, *read), (*written, *works), part, work))
 
     def _placed(self, place: Place) -> Place:
         return self.place(place) if isinstance(place, Value) else place

@@ -30,7 +30,7 @@ def on_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """`on_threads(3)`: whatever is made from now on runs on three threads, worth it or not."""
 
     def use(threads: int) -> None:
-        monkeypatch.setattr(Executable, "_threads", lambda _: threads)
+        monkeypatch.setattr(Executable, "_threads", lambda *_: threads)
         monkeypatch.setattr(blocks, "WORTH", 1)
         monkeypatch.setenv("DNNLANG_THREADS", str(threads))
 

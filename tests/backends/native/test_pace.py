@@ -22,8 +22,8 @@ def test_one_choice_is_no_choice() -> None:
 
 
 def test_the_faster_one_is_found() -> None:
-    assert ran(Pace((2, 1)), {2: 3e-3, 1: 5e-3}, 6) == [2, 1, 2, 2, 2, 2]
-    assert ran(Pace((2, 1)), {2: 9e-3, 1: 5e-3}, 4) == [2, 1, 1, 1]
+    assert ran(Pace((2, 1)), {2: 3e-3, 1: 5e-3}, 8) == [2, 2, 1, 1, 2, 2, 2, 2]
+    assert ran(Pace((2, 1)), {2: 9e-3, 1: 5e-3}, 6) == [2, 2, 1, 1, 1, 1]
 
 
 def test_a_short_try_is_repeated() -> None:
@@ -33,10 +33,19 @@ def test_a_short_try_is_repeated() -> None:
     assert pace.next() == (2, round(SHORT / 1e-5))
 
 
+def test_long_steps_are_not_taken_together() -> None:
+    """Nobody can interrupt a call."""
+    pace = Pace((2, 1))
+    for _ in range(10):
+        threads, steps = pace.next()
+        assert steps * 0.3 <= max(LONG, 0.3)
+        pace.note(threads, steps, steps * 0.3 / threads)
+
+
 def test_it_goes_over_when_the_machine_changes() -> None:
     pace = Pace((2, 1))
     near, far = {2: 6e-3, 1: 9e-3}, {2: 18e-3, 1: 9e-3}
-    assert ran(pace, near, 10)[2:] == [2] * 8
+    assert ran(pace, near, 10)[4:] == [2] * 6
     assert ran(pace, far, 4) == [2, 1, 1, 1]
     assert 2 in ran(pace, near, 3)
     assert ran(pace, near, 5) == [2] * 5

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,10 +56,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     made: list[tuple[str, ...]] = []
     run = toolchain._run
 
-    def noted(command, folder, timeout):
-        if "--version" not in command:
-            made.append(tuple(command))
-        return run(command, folder, timeout)
+    def noted(commands, folder, timeout):
+        made.extend(tuple(command) for command in commands if "--version" not in command)
+        return run(commands, folder, timeout)
 
     monkeypatch.setattr(toolchain, "_run", noted)
     return made
@@ -178,6 +177,103 @@ def test_two_processes_at_once(folder: Path) -> None:
     ]
     assert [p.communicate()[0].strip() for p in running] == ["8"] * 3
     assert len({path.name.partition("-")[0] for path in kept(folder)}) == 1
+
+
+# ---------------------------------------------------------------- in several units
+
+HALVES = ("int half(void); " + EXPORTED + "int answer(void) { return 2 * half(); }", "int half(void) { return HALF; }")
+WHOLE = EXPORTED + "int answer(void) { return 2 * HALF; }"
+
+
+@pytest.fixture
+def processors(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    return lambda count: monkeypatch.setattr(toolchain, "_processors", lambda: count)
+
+
+@needs_a_compiler
+def test_units_are_compiled_each_and_linked(processors, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    processors(64)
+    asked: list[int] = []
+    made = calls(monkeypatch)
+    path = build(WHOLE, units=lambda count: asked.append(count) or HALVES, defines={"HALF": 21})
+    assert answer(path) == 42
+    assert asked == [4]
+    assert ["-c" in command for command in made] == [True, True, False]
+    assert kept(folder) == [path]
+    assert build(WHOLE, defines={"HALF": 21}) == path  # however it is made, it is the same
+
+
+@needs_a_compiler
+def test_one_unit_is_the_whole(processors, monkeypatch: pytest.MonkeyPatch) -> None:
+    processors(1)
+    made = calls(monkeypatch)
+    assert answer(build(WHOLE, units=lambda count: HALVES[:count], defines={"HALF": 4})) == 8
+    assert len(made) == 1
+
+
+@needs_a_compiler
+def test_a_mistake_in_any_unit_is_ours(processors, folder: Path) -> None:
+    processors(2)
+    with pytest.raises(InternalError, match=r"does not take our C:[\s\S]*undeclared"):
+        build(WHOLE, units=lambda _: (HALVES[0], "int half(void) { return undeclared; }"))
+    assert kept(folder) == []
+
+
+@needs_a_compiler
+def test_a_program_with_sanitizers_in_units(processors) -> None:
+    processors(2)
+    units = (
+        "int at(int); int main(int c, char **v) { return at(c + 6) == -77 || !v; }",
+        "int at(int i) { volatile int a[2] = {1, 2}; return a[i]; }",
+    )
+    try:
+        broken = build("", units=lambda _: units, output=Output.PROGRAM, sanitize=True)
+    except InternalError as e:
+        if "san" in str(e):
+            pytest.skip("this compiler has no sanitizers")
+        raise
+    done = subprocess.run([broken], capture_output=True, text=True, check=False)
+    assert "runtime error" in done.stderr or "AddressSanitizer" in done.stderr
+
+
+@posix
+@pytest.mark.parametrize("ended_by", ["time", "an interrupt"])
+def test_what_ends_a_build_ends_all_compilers(
+    ended_by: str, processors, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And what these have started themselves."""
+    processors(2)
+    note = 'sleep 60 & echo $! >> "$NOTES"; echo $$ >> "$NOTES"; wait'
+    slow = script(tmp_path / "cc", f'if [ "$1" != --version ]; then {note}; fi')
+    monkeypatch.setenv("CC", str(slow))
+    notes = tmp_path / "notes"
+    monkeypatch.setenv("NOTES", str(notes))
+    compiler()
+
+    def running() -> list[int]:
+        return [int(line) for line in notes.read_text().split()] if notes.exists() else []
+
+    def interrupted(process, timeout):
+        while len(running()) < 4:
+            time.sleep(0.01)
+        raise KeyboardInterrupt if ended_by == "an interrupt" else subprocess.TimeoutExpired("cc", timeout)
+
+    monkeypatch.setattr(toolchain.subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt if ended_by == "an interrupt" else UsageError):
+        build(WHOLE, units=lambda _: HALVES)
+    ended = time.monotonic() + 30
+    while any(_runs(process) for process in running()) and time.monotonic() < ended:
+        time.sleep(0.01)
+    assert not any(_runs(process) for process in running())
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 # ---------------------------------------------------------------- no compiler, or a bad one

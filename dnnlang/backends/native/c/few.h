@@ -45,7 +45,7 @@ static void product_of_few(const env *e, tile const (*tiles)[3], int64_t K, cons
         int64_t end = (v + width) * LANES < rows ? (v + width) * LANES : rows;
         for (int64_t i = v * LANES, count; i < end; i += count) {
             count = end - i < ROWS ? end - i : ROWS;
-            tiles[count - 1][0](e, 0, left, 1, cs, right, ldr, sums + (i - v * LANES) * LANES, 0, o, i, 0);
+            tiles[count - 1][0](e, 0, left, 1, cs, right, ldr, sums + (i - v * LANES) * LANES, 0, 0, o, i, 0);
         }
     }
 }

@@ -25,47 +25,6 @@ typedef struct {
 
 /* ---------------------------------------------------------------- reading */
 
-#if LANES > 1 && defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#if LANES == 16
-#define FIRST_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define LAST_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif LANES == 8
-#define FIRST_HALVES 0, 8, 1, 9, 2, 10, 3, 11
-#define LAST_HALVES 4, 12, 5, 13, 6, 14, 7, 15
-#elif LANES == 4
-#define FIRST_HALVES 0, 4, 1, 5
-#define LAST_HALVES 2, 6, 3, 7
-#else
-#define FIRST_HALVES 0, 2
-#define LAST_HALVES 1, 3
-#endif
-#endif
-#endif
-
-/* LANES units of as many samples, from[k*stride + i], as rows of units, to[i*ld + k]. */
-static inline void lay_square(const real *from, int64_t stride, real *to, int64_t ld) {
-#ifdef FIRST_HALVES
-    vec row[LANES], half[LANES];
-    UNROLLED for (int k = 0; k < LANES; ++k) {
-        SOON(from + k * stride + 8 * LANES);
-        row[k] = LOAD_UNALIGNED(from + k * stride);
-    }
-    /* The halves of rows k and k + LANES/2 are merged, number by number; after log2 LANES times rows are columns. */
-    UNROLLED for (int times = 1; times < LANES; times *= 2) {
-        UNROLLED for (int k = 0; k < LANES / 2; ++k) {
-            half[2 * k] = __builtin_shufflevector(row[k], row[k + LANES / 2], FIRST_HALVES);
-            half[2 * k + 1] = __builtin_shufflevector(row[k], row[k + LANES / 2], LAST_HALVES);
-        }
-        UNROLLED for (int k = 0; k < LANES; ++k) row[k] = half[k];
-    }
-    UNROLLED for (int i = 0; i < LANES; ++i) STORE(to + i * ld, row[i]);
-#else
-    for (int64_t i = 0; i < LANES; ++i)
-        for (int64_t k = 0; k < LANES; ++k) to[i * ld + k] = from[k * stride + i];
-#endif
-}
-
 /* Samples 0 … m as columns of s->to, zeros behind them; block t of T of the vectors. Are all numbers finite? */
 static inline int take(const env *e, const source *s, int t, int T) {
     int64_t v0, v1;
@@ -104,7 +63,7 @@ static inline int take(const env *e, const source *s, int t, int T) {
         int64_t count = last - j < LANES ? last - j : LANES, i = 0;
         if (us == 1 && count == LANES)
             for (; i + LANES <= units; i += LANES)
-                lay_square(s->from + j * ss + i, ss, s->to + i * e->ld + j, e->ld);
+                lay_square(s->from + j * ss + i, ss, LANES, s->to + i * e->ld + j, e->ld);
         for (; i < units; ++i)
             for (int64_t k = 0; k < LANES; ++k)
                 s->to[i * e->ld + j + k] = k < count ? s->from[(j + k) * ss + i * us] : 0;

@@ -15,25 +15,34 @@
 #define SOON(p) ((void)0)
 #endif
 
-#define TILE_SUM(rows, width, far)                                                           \
+/* `last` is the type of the last vectors of a row: shorter ones, where little is left over for them; `widened` makes whole
+   ones of them. `soon` are rows that are far away, and wanted when these are done. */
+#define TILE_SUM(rows, width, far, last, widened)                                            \
     vec c[rows][width];                                                                      \
-    UNROLLED for (int i = 0; i < rows; ++i)                                                  \
-        UNROLLED for (int j = 0; j < width; ++j)                                             \
+    last d[rows];                                                                            \
+    UNROLLED for (int i = 0; i < rows; ++i) {                                                \
+        UNROLLED for (int j = 0; j < width - 1; ++j)                                         \
             c[i][j] = before ? LOAD(before + (i * width + j) * LANES) : splat(0);            \
+        d[i] = before ? *(const last *)(before + (i * width + width - 1) * LANES) : (last){0}; \
+    }                                                                                        \
     for (int64_t k = 0; k < K; ++k) {                                                        \
         vec r[width];                                                                        \
+        last s = *(const last *)(right + (width - 1) * LANES);                               \
+        if (far) SOON(soon);                                                                 \
         if (far) SOON(left + (rs == 1 ? 2 * ROWS : (ROWS + (k & 7)) * rs));                  \
-        UNROLLED for (int j = 0; j < width; ++j) {                                           \
+        UNROLLED for (int j = 0; j < width; ++j)                                             \
             if (far) SOON(right + 16 * ldr + j * LANES);                                     \
-            r[j] = LOAD(right + j * LANES);                                                  \
-        }                                                                                    \
+        UNROLLED for (int j = 0; j < width - 1; ++j) r[j] = LOAD(right + j * LANES);         \
         UNROLLED for (int i = 0; i < rows; ++i) {                                            \
             real l = left[i * rs];                                                           \
-            UNROLLED for (int j = 0; j < width; ++j) c[i][j] += l * r[j];                    \
+            UNROLLED for (int j = 0; j < width - 1; ++j) c[i][j] += l * r[j];                \
+            d[i] += l * s;                                                                   \
         }                                                                                    \
         left += cs;                                                                          \
         right += ldr;                                                                        \
+        soon += ldr;                                                                         \
     }                                                                                        \
+    UNROLLED for (int i = 0; i < rows; ++i) c[i][width - 1] = widened(d[i]);                 \
     if (after) {                                                                             \
         UNROLLED for (int i = 0; i < rows; ++i)                                              \
             UNROLLED for (int j = 0; j < width; ++j) STORE(after + (i * width + j) * LANES, c[i][j]); \
@@ -42,7 +51,7 @@
 
 #define TILE_ARGUMENTS                                                                       \
     const env *e, int64_t K, const real *left, int64_t rs, int64_t cs, const real *right, int64_t ldr, \
-        const real *before, real *after, real *const *o, int64_t i0, int64_t j0
+        const real *before, real *after, const real *soon, real *const *o, int64_t i0, int64_t j0
 
 typedef void (*tile)(TILE_ARGUMENTS);
 
@@ -59,32 +68,16 @@ static inline void product(const env *e, tile const (*tiles)[3], int64_t K, cons
         while (!tiles[most - 1][width - 1]) --width;
         for (int64_t k = 0; k < K; k += CHUNK) {
             int64_t terms = K - k < CHUNK ? K - k : CHUNK;
+            const real *next = right + (k + terms < K ? (k + terms) * ldr + v * LANES : (v + width) * LANES);
             for (int64_t i = i0, rows; i < i1; i += rows) {
                 rows = i1 - i < most ? i1 - i : most;
                 real *room = K > CHUNK ? sums + (i - i0) * width * LANES : 0;
                 tiles[rows - 1][width - 1](e, terms, left + i * rs + k * cs, rs, cs, right + k * ldr + v * LANES, ldr,
-                                           k ? room : 0, k + terms < K ? room : 0, o, i, v * LANES);
+                                           k ? room : 0, k + terms < K ? room : 0,
+                                           next + ((i - i0) / most) % width * LANES, o, i, v * LANES);
             }
         }
     }
-}
-
-/* Columns of this thread's samples of `from`, `units` rows, as rows of `to`: to[s * ldt + i] = from[i * ld + s]. Rows are
-   filled up to whole vectors with zeros. */
-static inline void transpose(const env *e, const real *from, int64_t units, real *to, int64_t ldt, int t, int T) {
-    int64_t v0, v1;
-    share(e->vectors, t, T, &v0, &v1);
-    for (int64_t i = 0; i < units; i += LANES)
-        for (int64_t s = v0 * LANES; s < v1 * LANES; s += LANES) {
-            real block[LANES][LANES];
-            for (int64_t a = 0; a < LANES; ++a)
-                STORE_UNALIGNED(block[a], i + a < units ? LOAD(from + (i + a) * e->ld + s) : splat(0));
-            for (int64_t b = 0; b < LANES; ++b) {
-                vec column;
-                for (int a = 0; a < LANES; ++a) set_lane(&column, a, block[a][b]);
-                STORE(to + (s + b) * ldt + i, column);
-            }
-        }
 }
 
 /* The sum of `count` rows of one vector. Four sums, because an addition waits for the one before it. */

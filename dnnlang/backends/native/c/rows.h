@@ -93,9 +93,9 @@ static inline void draw_numbers(const env *e, real *to, int64_t begin, int64_t e
 /* The first n numbers of a vector, zeros behind them. */
 static inline vec first_numbers(vec x, int64_t n) { return n >= LANES ? x : pick(first_lanes(n), x, splat(0)); }
 
-/* The sum of the first n numbers of a vector. */
-static inline double first_in_double(vec x, int64_t n) {
+/* The sum of the numbers of a vector. */
+static inline double sum_in_double(vec x) {
     double total = 0;
-    for (int k = 0; k < LANES && k < n; ++k) total += (double)lane(x, k);
+    for (int k = 0; k < LANES; ++k) total += (double)lane(x, k);
     return total;
 }

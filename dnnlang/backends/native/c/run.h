@@ -51,7 +51,7 @@ static inline void rest(int64_t spins) {
 }
 
 /* Which thread this is: of what each of them has for itself, it takes the part of this number. */
-static _Thread_local int this_thread = 0;
+OF_ALL_UNITS _Thread_local int this_thread;
 #define THREAD this_thread
 
 typedef struct job job;
@@ -145,6 +145,7 @@ static struct {
     _Alignas(64) _Atomic int64_t tasks; /* since the job began */
 } finished;
 #define STAGE_BITS 16
+#define PATIENCE 20 /* half a microsecond */
 
 /* A process that was forked has none of its parent's threads. */
 static void forget_threads(void) {
@@ -312,6 +313,19 @@ static int64_t take_tasks(run *r, int64_t time, int64_t k, int of, int T) {
     return done;
 }
 
+/* What a thread does of a stage, which is over when `end` tasks are done: its own tasks, and if the others do not come to
+   the end of theirs soon, those. To ask for them at once would take their claims out of their caches. */
+static void end_stage(run *r, int64_t time, int64_t k, int t, int T, int64_t end) {
+    int64_t mine = take_tasks(r, time, k, t, T), others = 0;
+    if (mine) atomic_fetch_add_explicit(&finished.tasks, mine, memory_order_release);
+    for (int64_t n = 0; n < PATIENCE; ++n) {
+        if (atomic_load_explicit(&finished.tasks, memory_order_acquire) >= end) return;
+        relax();
+    }
+    for (int n = 1; n < T; ++n) others += take_tasks(r, time, k, t + n < T ? t + n : t + n - T, T);
+    if (others) atomic_fetch_add_explicit(&finished.tasks, others, memory_order_release);
+}
+
 /* A thread that comes late, because something else had its processor, goes on where the others are. */
 static void work(job *j, int t, int T) {
     run *r = (run *)j;
@@ -330,11 +344,7 @@ static void work(job *j, int t, int T) {
             rest(spins++);
             continue;
         }
-        if (done < end) {
-            int64_t mine = 0;
-            for (int n = 0; n < T; ++n) mine += take_tasks(r, time, k, t + n < T ? t + n : t + n - T, T);
-            if (mine) atomic_fetch_add_explicit(&finished.tasks, mine, memory_order_release);
-        }
+        if (done < end) end_stage(r, time, k, t, T, time * total + end);
         spins = 0;
         if (done >= total) {
             time += done / total;

@@ -53,6 +53,13 @@ typedef real unaligned_vec __attribute__((vector_size(VECTOR_BYTES), may_alias, 
 #define LOAD_UNALIGNED(p) ((vec)*(const unaligned_vec *)(p))
 #define STORE_UNALIGNED(p, v) ((void)(*(unaligned_vec *)(p) = (v)))
 
+#if VECTOR_BYTES >= 32
+typedef real half_vec __attribute__((vector_size(VECTOR_BYTES / 2), may_alias));
+#endif
+#if VECTOR_BYTES >= 64
+typedef real quarter_vec __attribute__((vector_size(VECTOR_BYTES / 4), may_alias));
+#endif
+
 INLINE vec splat(real x) { return x - (vec){0}; } /* minus, because -0 + 0 is +0 */
 INLINE ivec isplat(word x) { return x | (ivec){0}; }
 INLINE ivec bits(vec a) { return (ivec)a; }
@@ -61,25 +68,55 @@ INLINE real lane(vec a, int i) { return a[i]; }
 INLINE void set_lane(vec *a, int i, real x) { (*a)[i] = x; }
 INLINE word mask_lane(ivec a, int i) { return a[i]; }
 
+/* A vector that begins with a shorter one, zeros behind it. */
+INLINE vec widened_aligned_vec(aligned_vec a) { return (vec)a; }
+#if VECTOR_BYTES >= 32
+INLINE vec widened_half_vec(half_vec a) {
+    vec r = splat(0);
+    *(half_vec *)&r = a;
+    return r;
+}
+#endif
+#if VECTOR_BYTES >= 64
+INLINE vec widened_quarter_vec(quarter_vec a) {
+    vec r = splat(0);
+    *(quarter_vec *)&r = a;
+    return r;
+}
+#endif
+
 INLINE ivec less(vec a, vec b) { return (ivec)(a < b); }
 INLINE ivec less_equal(vec a, vec b) { return (ivec)(a <= b); }
 INLINE ivec equal(vec a, vec b) { return (ivec)(a == b); }
 INLINE ivec differs(vec a, vec b) { return (ivec)(a != b); }
 INLINE vec pick(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 
-/* Clang makes sixteen roots of the loop below where it prefers narrower vectors. */
-#if defined(__clang__) && defined(__AVX512F__) && VECTOR_BYTES == 64
-#define HAS_WIDE_ROOT (__has_builtin(__builtin_ia32_sqrtps512) && __has_builtin(__builtin_ia32_sqrtpd512))
+/* Loops over the lanes of one vector. Compilers make one instruction of each, but it takes them long, and Clang makes
+ * sixteen roots where it prefers narrower vectors; so the instruction is named where it is known. */
+#if defined(__has_builtin)
+#if REAL_BITS == 32
+#define NAMED(name, width, suffix) __builtin_ia32_##name##ps##width##suffix
 #else
-#define HAS_WIDE_ROOT 0
+#define NAMED(name, width, suffix) __builtin_ia32_##name##pd##width##suffix
+#endif
+#if VECTOR_BYTES == 64 && defined(__AVX512F__) && __has_builtin(__builtin_ia32_maxps512)
+#define OF_TWO(name, a, b) NAMED(name, 512, )(a, b, 4)
+#define ROOT(a) NAMED(sqrt, 512, )(a, 4)
+#elif VECTOR_BYTES == 64 && defined(__AVX512F__) && __has_builtin(__builtin_ia32_maxps512_mask)
+#define OF_TWO(name, a, b) NAMED(name, 512, _mask)(a, b, a, -1, 4)
+#define ROOT(a) NAMED(sqrt, 512, _mask)(a, a, -1, 4)
+#elif VECTOR_BYTES == 32 && defined(__AVX__) && __has_builtin(__builtin_ia32_maxps256)
+#define OF_TWO(name, a, b) NAMED(name, 256, )(a, b)
+#define ROOT(a) NAMED(sqrt, 256, )(a)
+#elif VECTOR_BYTES == 16 && defined(__SSE2__) && __has_builtin(__builtin_ia32_maxps)
+#define OF_TWO(name, a, b) NAMED(name, , )(a, b)
+#define ROOT(a) NAMED(sqrt, , )(a)
+#endif
 #endif
 
-/* Loops over the lanes of one vector: compilers make one instruction of each. */
 INLINE vec vsqrt(vec a) {
-#if HAS_WIDE_ROOT && REAL_BITS == 32
-    return __builtin_ia32_sqrtps512(a, 4);
-#elif HAS_WIDE_ROOT
-    return __builtin_ia32_sqrtpd512(a, 4);
+#if defined(ROOT)
+    return ROOT(a);
 #else
     vec r;
 #if REAL_BITS == 32
@@ -92,14 +129,22 @@ INLINE vec vsqrt(vec a) {
 }
 /* The larger, for a `b` that is not NaN; NaN if `a` is. */
 INLINE vec vmax_number(vec a, vec b) {
+#if defined(OF_TWO)
+    return OF_TWO(max, b, a);
+#else
     vec r;
     for (int i = 0; i < LANES; ++i) r[i] = b[i] > a[i] ? b[i] : a[i];
     return r;
+#endif
 }
 INLINE vec vmin_number(vec a, vec b) {
+#if defined(OF_TWO)
+    return OF_TWO(min, b, a);
+#else
     vec r;
     for (int i = 0; i < LANES; ++i) r[i] = b[i] < a[i] ? b[i] : a[i];
     return r;
+#endif
 }
 /* 0, 1, … LANES - 1 */
 INLINE vec lane_index(void) {
@@ -145,6 +190,7 @@ INLINE int any(ivec mask) {
 typedef real vec;
 typedef word ivec;
 
+typedef real aligned_vec;
 #define LOAD(p) (*(p))
 #define STORE(p, v) ((void)(*(p) = (v)))
 #define LOAD_UNALIGNED(p) (*(p))
@@ -164,6 +210,7 @@ INLINE vec unbits(ivec a) {
     memcpy(&r, &a, sizeof r);
     return r;
 }
+INLINE vec widened_aligned_vec(vec a) { return a; }
 INLINE real lane(vec a, int i) { return (void)i, a; }
 INLINE void set_lane(vec *a, int i, real x) { (void)i, *a = x; }
 INLINE word mask_lane(ivec a, int i) { return (void)i, a; }
