@@ -6,7 +6,6 @@ All these values have no samples, and lie as W does: a row for each column. Thre
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final
 
 from dnnlang.backends.native.entrywise import Entries
@@ -21,7 +20,7 @@ from dnnlang.primitives.penalty import Decay, Penalty
 from dnnlang.primitives.running import Running
 from dnnlang.primitives.update import Clip, Update
 from dnnlang.primitives.values import Value
-from dnnlang.scalar.expression import Expr, apply, topological, variable
+from dnnlang.scalar.split import without_scalars
 
 
 def decayed(step: Instruction, entries: Entries) -> None:
@@ -41,35 +40,13 @@ def updated(step: Instruction, entries: Entries) -> None:
     optimizer = p.optimizer
     names = {n: entries.load_row(v) for n, v in zip(("w", "g", *optimizer.state), step.inputs, strict=True)}
     for name, expr in optimizer.statements:
-        entrywise, scalars = _without_scalars(expr)
+        entrywise, scalars = without_scalars(expr)
         known = dict(names)
         for alias, scalar in scalars.items():
             known[alias] = f"splat(e->scalars[{entries.w.source.scalar(scalar_text(scalar))}])"
         names[name] = entries.expression(entrywise, known, "1")
     for name, value in zip(("w", *optimizer.state), step.outputs, strict=True):
         entries.known[value] = names[name]
-
-
-@lru_cache(maxsize=1024)
-def _without_scalars(expr: Expr) -> tuple[Expr, dict[str, Expr]]:
-    """`expr` with its largest parts in `rate` and `t` alone as variables, and what these stand for."""
-    parts: dict[str, Expr] = {}
-
-    def named(e: Expr) -> Expr:
-        name = f"scalar {e.id}"
-        parts[name] = e
-        return variable(name, per_unit=False)
-
-    entrywise: dict[Expr, Expr] = {}
-    for e in topological(expr):
-        if not e.per_unit:
-            entrywise[e] = e
-            continue
-        args = [named(a) if not a.per_unit and a.op != "constant" else entrywise[a] for a in e.args]
-        entrywise[e] = apply(e.op, *args) if args else e
-    if not expr.per_unit and expr.op != "constant":
-        return named(expr), parts
-    return entrywise[expr], parts
 
 
 # ---------------------------------------------------------------- steps of their own

@@ -20,7 +20,7 @@ class Context:
 
     `placed` gives the place of a value's array in the frame, but for those in `inner`, which live within one merged
     step; `scales` those of what the kept entries of each mask are; `scalars` those of the expressions of `rate` and
-    `t` that updates use, computed once a step; `split` the statements of updates without these. `apart`: the members
+    `t` that updates use, computed once a step. `apart`: the members
     of a merged step are to be told apart. `left` is the first column that is worked on, where that is a piece.
     """
 
@@ -32,7 +32,6 @@ class Context:
     inner: dict[Value, int] = field(default_factory=dict)
     scales: dict[Value, int] = field(default_factory=dict)
     scalars: dict[Expr, int] = field(default_factory=dict)
-    split: dict[Expr, tuple[Expr, dict[str, int]]] = field(default_factory=dict)
     apart: bool = False
     step: int = 0
     left: int = 0

@@ -34,7 +34,8 @@ from dnnlang.primitives import (
     Zeros,
 )
 from dnnlang.primitives.values import Value
-from dnnlang.scalar.expression import Expr, apply, topological, variable
+from dnnlang.scalar.expression import Expr
+from dnnlang.scalar.split import without_scalars
 from dnnlang.sizes import M
 
 Array = npt.NDArray[Any]
@@ -275,10 +276,8 @@ def _update(i: Instruction, c: Context) -> list[Step]:
     temporaries: list[int] = []
     steps: list[Step] = []
     for name, expr in optimizer.statements:
-        if expr not in c.split:  # all parameters have the same statements
-            c.split[expr] = _without_scalars(expr, c)
-        entrywise, scalars = c.split[expr]
-        operands = {**arrays, **scalars}
+        entrywise, scalars = without_scalars(expr)
+        operands = {**arrays, **{alias: _place_of(scalar, c) for alias, scalar in scalars.items()}}
         if name not in lasting and arrays.get(name) not in temporaries:
             target = c.frame.take(shape)
             temporaries.append(target)
@@ -291,27 +290,11 @@ def _update(i: Instruction, c: Context) -> list[Step]:
     return steps
 
 
-def _without_scalars(expr: Expr, c: Context) -> tuple[Expr, dict[str, int]]:
-    """`expr` with its largest parts in `rate` and `t` alone as variables, and the places of these in the frame."""
-    entrywise: dict[Expr, Expr] = {}
-    places: dict[str, int] = {}
-    for e in topological(expr):
-        if not e.per_unit:
-            entrywise[e] = e
-            continue
-        args = [_as_scalar(a, places, c) if not a.per_unit and a.op != "constant" else entrywise[a] for a in e.args]
-        entrywise[e] = apply(e.op, *args) if args else e
-    if not expr.per_unit and expr.op != "constant":
-        return _as_scalar(expr, places, c), places
-    return entrywise[expr], places
-
-
-def _as_scalar(e: Expr, places: dict[str, int], c: Context) -> Expr:
-    if e not in c.scalars:
-        c.scalars[e] = c.frame.add(None)
-    name = f"scalar {c.scalars[e]}"
-    places[name] = c.scalars[e]
-    return variable(name, per_unit=False)
+def _place_of(scalar: Expr, c: Context) -> int:
+    """Where in the frame a number is that is made once a step."""
+    if scalar not in c.scalars:
+        c.scalars[scalar] = c.frame.add(None)
+    return c.scalars[scalar]
 
 
 def compiled(i: Instruction, c: Context) -> list[tuple[Instruction, list[Step]]]:
