@@ -6,6 +6,23 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
+/* Samples columns[0 … m), or 0 … m where there are none, as columns of `to`; block t of T of the vectors. */
+static inline void draw(const env *e, const source *s, const int64_t *columns, int t, int T) {
+    int64_t v0, v1;
+    share(e->vectors, t, T, &v0, &v1);
+    for (int64_t j = v0 * LANES; j < v1 * LANES; j += LANES) {
+        const real *rows[LANES];
+        int64_t count = e->m - j < LANES ? e->m - j : LANES;
+        if (!columns && s->sample_stride == 1 && count == LANES) {
+            for (int64_t i = 0; i < s->units; ++i)
+                STORE(s->to + i * e->ld + j, LOAD_UNALIGNED(s->from + i * s->unit_stride + j));
+            continue;
+        }
+        for (int64_t k = 0; k < count; ++k) rows[k] = s->from + (columns ? columns[j + k] : j + k) * s->sample_stride;
+        lay_samples(rows, count, s->units, s->unit_stride, s->to + j, e->ld);
+    }
+}
+
 typedef struct {
     run base;
     void (*scalars)(env *e);

@@ -60,14 +60,11 @@ static inline int take(const env *e, const source *s, int t, int T) {
         return rest == 0 && !any(is_nan(check));
     }
     for (int64_t j = begin; j < end; j += LANES) {
-        int64_t count = last - j < LANES ? last - j : LANES, i = 0;
-        if (us == 1 && count == LANES)
-            for (; i + LANES <= units; i += LANES)
-                lay_square(s->from + j * ss + i, ss, LANES, s->to + i * e->ld + j, e->ld);
-        for (; i < units; ++i)
-            for (int64_t k = 0; k < LANES; ++k)
-                s->to[i * e->ld + j + k] = k < count ? s->from[(j + k) * ss + i * us] : 0;
-        for (i = 0; i < units; ++i) check += splat(0) * LOAD(s->to + i * e->ld + j);
+        const real *rows[LANES];
+        int64_t count = last - j < LANES ? last - j : LANES;
+        for (int64_t k = 0; k < count; ++k) rows[k] = s->from + (j + k) * ss;
+        lay_samples(rows, count, units, us, s->to + j, e->ld);
+        for (int64_t i = 0; i < units; ++i) check += splat(0) * LOAD(s->to + i * e->ld + j);
     }
     return !any(is_nan(check));
 }

@@ -208,25 +208,6 @@ typedef struct {
     real *to;
 } source;
 
-#define BLOCK 16
-
-/* Samples columns[0 … m), or 0 … m where there are none, as columns of `to`; block t of T of the vectors. The
-   padding behind them is filled with zeros. */
-static void draw(const env *e, const source *s, const int64_t *columns, int t, int T) {
-    int64_t v0, v1;
-    share(e->vectors, t, T, &v0, &v1);
-    int64_t begin = v0 * LANES, end = v1 * LANES, last = end < e->m ? end : e->m;
-    for (int64_t j = begin; j < last; j += BLOCK) {
-        const real *sample[BLOCK];
-        int64_t count = last - j < BLOCK ? last - j : BLOCK;
-        for (int64_t k = 0; k < count; ++k) sample[k] = s->from + (columns ? columns[j + k] : j + k) * s->sample_stride;
-        for (int64_t i = 0; i < s->units; ++i)
-            for (int64_t k = 0; k < count; ++k) s->to[i * e->ld + j + k] = sample[k][i * s->unit_stride];
-    }
-    for (int64_t i = 0; i < s->units; ++i)
-        for (int64_t j = last; j < end; ++j) s->to[i * e->ld + j] = 0;
-}
-
 /* ---------------------------------------------------------------- runs */
 
 /* Calls that one block after the other makes, code[begin … end): function, number of arguments, arguments. */

@@ -18,12 +18,13 @@
 #endif
 #endif
 
-/* `count` rows of LANES numbers, from[k*stride + i], as columns, to[i*ld + k]; zeros in the other columns of a vector. */
-static inline void lay_square(const real *from, int64_t stride, int64_t count, real *to, int64_t ld) {
+/* Numbers i … i + LANES of `count` rows as columns, to[(i + a)*ld + k]; zeros in the other columns of a vector. */
+static inline void lay_square(const real *const *rows, int64_t count, int64_t i, real *to, int64_t ld) {
+    to += i * ld;
 #ifdef FIRST_HALVES
     vec row[LANES], half[LANES];
     UNROLLED for (int k = 0; k < LANES; ++k) {
-        row[k] = k < count ? LOAD_UNALIGNED(from + k * stride) : splat(0);
+        row[k] = k < count ? LOAD_UNALIGNED(rows[k] + i) : splat(0);
     }
     /* The halves of rows k and k + LANES/2 are merged, number by number; after log2 LANES times rows are columns. */
     UNROLLED for (int times = 1; times < LANES; times *= 2) {
@@ -33,10 +34,10 @@ static inline void lay_square(const real *from, int64_t stride, int64_t count, r
         }
         UNROLLED for (int k = 0; k < LANES; ++k) row[k] = half[k];
     }
-    UNROLLED for (int i = 0; i < LANES; ++i) STORE(to + i * ld, row[i]);
+    UNROLLED for (int a = 0; a < LANES; ++a) STORE(to + a * ld, row[a]);
 #else
-    for (int64_t i = 0; i < LANES; ++i)
-        for (int64_t k = 0; k < LANES; ++k) to[i * ld + k] = k < count ? from[k * stride + i] : 0;
+    for (int64_t a = 0; a < LANES; ++a)
+        for (int64_t k = 0; k < LANES; ++k) to[a * ld + k] = k < count ? rows[k][i + a] : 0;
 #endif
 }
 
@@ -45,7 +46,23 @@ static inline void lay_square(const real *from, int64_t stride, int64_t count, r
 static inline void transpose(const env *e, const real *from, int64_t units, real *to, int64_t ldt, int t, int T) {
     int64_t v0, v1;
     share(e->vectors, t, T, &v0, &v1);
-    for (int64_t i = 0; i < units; i += LANES)
-        for (int64_t s = v0 * LANES; s < v1 * LANES; s += LANES)
-            lay_square(from + i * e->ld + s, e->ld, units - i, to + s * ldt + i, ldt);
+    for (int64_t i = 0; i < units; i += LANES) {
+        const real *rows[LANES];
+        int64_t count = units - i < LANES ? units - i : LANES;
+        for (int64_t k = 0; k < count; ++k) rows[k] = from + (i + k) * e->ld;
+        for (int64_t s = v0 * LANES; s < v1 * LANES; s += LANES) lay_square(rows, count, s, to + i, ldt);
+    }
+}
+
+/* LANES samples at most, `units` numbers from each of `rows` on, as a vector of each row of `to`; zeros behind them. */
+static inline void lay_samples(const real *const *rows, int64_t count, int64_t units, int64_t stride, real *to, int64_t ld) {
+    if (stride == 1 && units >= LANES) {
+        for (int64_t i = 0; i + LANES < units; i += LANES) lay_square(rows, count, i, to, ld);
+        lay_square(rows, count, units - LANES, to, ld); /* some of it a second time */
+        return;
+    }
+    for (int64_t k = 0; k < count; ++k)
+        for (int64_t i = 0; i < units; ++i) to[i * ld + k] = rows[k][i * stride];
+    for (int64_t k = count; k < LANES; ++k)
+        for (int64_t i = 0; i < units; ++i) to[i * ld + k] = 0;
 }
