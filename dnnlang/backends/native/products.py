@@ -26,9 +26,14 @@ WIDTHS = (1, 2, 3)
 WHOLE = "aligned_vec"
 """The type of a whole vector; shorter ones end a row of which little is left over, as far as there are any."""
 FEW_TERMS = 16
-"""Up to so many terms what follows the sums of a tile is unrolled: it takes compilers long, and gains little beyond."""
+"""Up to so many terms what follows the sums of a tile is unrolled, though it takes compilers long."""
+SHORT = 6
+"""Lines that are unrolled behind any number of terms."""
 
 _ROW_READ: Final = re.compile(r"= LOAD\((o\d+ \+ \(+i0 \+ i\).*)\);$")
+_LONG: Final = re.compile(r"\bv(?!abs|max|min|sign)\w+\(")
+"""What stands for many instructions."""
+
 _STEADY: Final = re.compile(r"\bo\[(\d+)\]|\be->(ld|mean)\b|\be->scalars\[(\d+)\]")
 
 
@@ -146,7 +151,7 @@ def _tile(w: Writing, lines: Sequence[str], size: tuple[int, int], kind: tuple[i
     each = [f"for (int i = 0; i < {rows}; ++i)", f"    UNROLLED for (int j = 0; j < {width}; ++j)"]
     head, total = "UNROLLED ", "c[i][j]"
     kept: list[str] = []
-    if not unrolled:
+    if not unrolled and not _is_short(behind):
         kept = [f"vec kept[{rows}][{width}];", f"UNROLLED {each[0]}", f"{each[1]} kept[i][j] = c[i][j];"]
         head, total = "", "kept[i][j]"
     body = [
@@ -170,6 +175,10 @@ def _fetched(lines: Sequence[str], rows: int, width: int) -> list[str]:
     read = [found[1] for line in lines if (found := _ROW_READ.search(line))]
     each = f"UNROLLED for (int i = 0; i < {rows}; ++i) UNROLLED for (int j = 0; j < {width}; ++j)"
     return [f"{each} SOON({address});" for address in read]
+
+
+def _is_short(lines: Sequence[str]) -> bool:
+    return len(lines) <= SHORT and not any(_LONG.search(line) for line in lines)
 
 
 def _read_once(lines: Sequence[str]) -> tuple[list[str], list[str]]:
