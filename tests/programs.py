@@ -1,15 +1,21 @@
 """Random programs within the language, as text and as a description that tests can interpret by themselves.
 
-`programs()` is a hypothesis strategy. Every program it makes must compile; sizes are small, so that each runs in
-a moment. Names are `n1`, `n2`, … for nodes and `x1`, … for inputs; the description does not use the compiler.
+`programs()` is a hypothesis strategy, `random_program()` the same from any source of chance. Every program they make
+must compile; sizes are small, so that each runs in a moment. Names are `n1`, `n2`, … for nodes and `x1`, … for inputs;
+the description does not use the compiler.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from random import Random
+from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
+
+T = TypeVar("T")
 
 SMOOTH = ("linear", "sigmoid", "tanh", "softplus")
 KINKED = ("relu", "leaky_relu", "leaky_relu(slope=0.2)")
@@ -101,6 +107,53 @@ class ProgramSpec:
         return self.inputs[name] if name in self.inputs else next(n.units for n in self.nodes if n.name == name)
 
 
+class Chance(Protocol):
+    """Where random choices come from."""
+
+    def boolean(self) -> bool: ...
+    def integer(self, least: int, most: int) -> int: ...
+    def one_of(self, options: Sequence[T]) -> T: ...
+    def one_or_two(self, options: Sequence[T]) -> list[T]: ...
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Choices that hypothesis makes, and can shrink; it gives up on programs of more than some hundred."""
+
+    draw: st.DrawFn
+
+    def boolean(self) -> bool:
+        return self.draw(st.booleans())
+
+    def integer(self, least: int, most: int) -> int:
+        return self.draw(st.integers(least, most))
+
+    def one_of(self, options: Sequence[T]) -> T:
+        return self.draw(st.sampled_from(options))
+
+    def one_or_two(self, options: Sequence[T]) -> list[T]:
+        return self.draw(st.lists(st.sampled_from(options), min_size=1, max_size=2))
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """As many choices as are wanted."""
+
+    random: Random
+
+    def boolean(self) -> bool:
+        return self.random.random() < 0.5
+
+    def integer(self, least: int, most: int) -> int:
+        return self.random.randint(least, most)
+
+    def one_of(self, options: Sequence[T]) -> T:
+        return self.random.choice(options)
+
+    def one_or_two(self, options: Sequence[T]) -> list[T]:
+        return self.random.choices(options, k=self.integer(1, 2))
+
+
 @st.composite
 def programs(
     draw: st.DrawFn,
@@ -112,27 +165,34 @@ def programs(
     most_units: int = 4,
 ) -> ProgramSpec:
     """A random program. Without `kinks` its loss is smooth in every parameter."""
-    activations = SMOOTH + KINKED if kinks else SMOOTH
-    made = _Making(draw, activations, dropout, most_units)
-    for number in range(1, draw(st.integers(1, 3)) + 1):
-        made.inputs[f"x{number}"] = draw(st.integers(1, 4))
+    nodes = range(min_nodes, max_nodes + 1)
+    return random_program(Drawn(draw), nodes, kinks=kinks, dropout=dropout, most_units=most_units)
+
+
+def random_program(
+    chance: Chance, nodes: range, *, kinks: bool = True, dropout: bool = True, most_units: int = 4
+) -> ProgramSpec:
+    """A program of that many nodes, besides its inputs, its first layer and its output layers."""
+    made = _Making(chance, SMOOTH + KINKED if kinks else SMOOTH, dropout, most_units)
+    for number in range(1, chance.integer(1, 3) + 1):
+        made.inputs[f"x{number}"] = chance.integer(1, 4)
     made.layer()
-    for _ in range(draw(st.integers(min_nodes, max_nodes))):
-        draw(st.sampled_from(made.choices()))()
+    for _ in range(chance.integer(nodes[0], nodes[-1])):
+        chance.one_of(made.choices())()
     losses = made.finish()
     return ProgramSpec(
         made.inputs,
         tuple(made.nodes),
         losses,
-        l2=draw(st.sampled_from((Fraction(0), Fraction(1, 2)))),
-        clip_norm=draw(st.sampled_from((None, Fraction(1, 8)))),
-        optimizer=draw(st.sampled_from(OPTIMIZERS)),
+        l2=chance.one_of((Fraction(0), Fraction(1, 2))),
+        clip_norm=chance.one_of((None, Fraction(1, 8))),
+        optimizer=chance.one_of(OPTIMIZERS),
     )
 
 
 class _Making:
-    def __init__(self, draw: st.DrawFn, activations: tuple[str, ...], dropout: bool, most_units: int) -> None:
-        self.draw = draw
+    def __init__(self, chance: Chance, activations: tuple[str, ...], dropout: bool, most_units: int) -> None:
+        self.chance = chance
         self.most_units = most_units
         self.activations = activations
         self.may_drop = dropout
@@ -161,34 +221,34 @@ class _Making:
     def any_source(self) -> str:
         """A node, the last ones more often; so the programs are deep rather than wide."""
         names = [*self.inputs, *(n.name for n in self.nodes)]
-        return self.draw(st.sampled_from([*names, names[-1], names[-1]]))
+        return self.chance.one_of([*names, names[-1], names[-1]])
 
     def layer(self, units: int | None = None, activation: str | None = None, source: str | None = None) -> None:
         source = self.any_source() if source is None else source
-        units = self.draw(st.integers(1, self.most_units)) if units is None else units
-        activation = self.draw(st.sampled_from(self.activations)) if activation is None else activation
-        l2 = self.draw(st.sampled_from((None, None, Fraction(0), Fraction(1, 4))))
-        trainable = self.draw(st.sampled_from((True, True, True, False)))
-        self._add_layer(source, units, activation, bias=self.draw(st.booleans()), trainable=trainable, l2=l2)
+        units = self.chance.integer(1, self.most_units) if units is None else units
+        activation = self.chance.one_of(self.activations) if activation is None else activation
+        l2 = self.chance.one_of((None, None, Fraction(0), Fraction(1, 4)))
+        trainable = self.chance.one_of((True, True, True, False))
+        self._add_layer(source, units, activation, bias=self.chance.boolean(), trainable=trainable, l2=l2)
 
     def share(self) -> None:
-        number = self.draw(st.sampled_from(sorted(self.layers)))
+        number = self.chance.one_of(sorted(self.layers))
         if self.layers[number].share is not None or self.layers[number].tie is not None:
             return self.layer()
         fitting = [n for n in self._names() if self.units(n) == self.fan_in[number]]
         if not fitting:
             return self.layer()
-        activation = self.draw(st.sampled_from(self.activations))
-        source = self.draw(st.sampled_from(fitting))
+        activation = self.chance.one_of(self.activations)
+        source = self.chance.one_of(fitting)
         return self._add_layer(source, self.layers[number].units, activation, share=self.layers[number].name)
 
     def tie(self) -> None:
-        number = self.draw(st.sampled_from(sorted(self.layers)))
+        number = self.chance.one_of(sorted(self.layers))
         if self.layers[number].share is not None or self.layers[number].tie is not None:
             return self.layer()
         fitting = [n for n in self._names() if self.units(n) == self.layers[number].units]
-        activation = self.draw(st.sampled_from(self.activations))
-        source = self.draw(st.sampled_from(fitting))
+        activation = self.chance.one_of(self.activations)
+        source = self.chance.one_of(fitting)
         return self._add_layer(source, self.fan_in[number], activation, tie=self.layers[number].name)
 
     def _add_layer(self, source: str, units: int, activation: str, **keys: object) -> None:
@@ -200,7 +260,7 @@ class _Making:
 
     def apply(self) -> None:
         source = self.any_source()
-        activation = self.draw(st.sampled_from((*self.activations, "softmax")))
+        activation = self.chance.one_of((*self.activations, "softmax"))
         self.nodes.append(NodeSpec(self._name(), "apply", (source,), self.units(source), activation))
 
     def add(self) -> None:
@@ -212,11 +272,11 @@ class _Making:
     def _elementwise(self, kind: str) -> None:
         first = self.any_source()
         fitting = [n for n in self._names() if self.units(n) == self.units(first)]
-        others = self.draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=2))
+        others = self.chance.one_or_two(fitting)
         self.nodes.append(NodeSpec(self._name(), kind, (first, *others), self.units(first)))
 
     def concat(self) -> None:
-        sources = (self.any_source(), *self.draw(st.lists(st.sampled_from(self._names()), min_size=1, max_size=2)))
+        sources = (self.any_source(), *self.chance.one_or_two(self._names()))
         units = sum(map(self.units, sources))
         if units > 3 * self.most_units:
             return self.layer()
@@ -225,34 +285,34 @@ class _Making:
     def drop(self) -> None:
         source = self.any_source()
         self.dropouts += 1
-        rate = self.draw(st.sampled_from((Fraction(1, 4), Fraction(1, 2))))
+        rate = self.chance.one_of((Fraction(1, 4), Fraction(1, 2)))
         node = NodeSpec(self._name(), "dropout", (source,), self.units(source), rate=rate, dropout=self.dropouts)
         self.nodes.append(node)
 
     def batchnorm(self) -> None:
         source = self.any_source()
-        momentum = self.draw(st.sampled_from((Fraction(1, 2), Fraction(9, 10))))
-        epsilon = self.draw(st.sampled_from(EPSILONS))
+        momentum = self.chance.one_of((Fraction(1, 2), Fraction(9, 10)))
+        epsilon = self.chance.one_of(EPSILONS)
         node = NodeSpec(self._name(), "batchnorm", (source,), self.units(source), epsilon=epsilon, momentum=momentum)
         self.nodes.append(node)
 
     def layernorm(self) -> None:
         source = self.any_source()
-        epsilon = self.draw(st.sampled_from(EPSILONS))
+        epsilon = self.chance.one_of(EPSILONS)
         self.nodes.append(NodeSpec(self._name(), "layernorm", (source,), self.units(source), epsilon=epsilon))
 
     def standardize(self) -> None:
-        source = self.draw(st.sampled_from(self.untrained()))
+        source = self.chance.one_of(self.untrained())
         self.nodes.append(NodeSpec(self._name(), "standardize", (source,), self.units(source)))
 
     def finish(self) -> tuple[tuple[str, str, Fraction], ...]:
         """One or two output layers with their losses."""
         losses = []
-        for _ in range(self.draw(st.integers(1, 2))):
-            activation, loss = self.draw(st.sampled_from(PAIRS))
-            units = self.draw(st.integers(2, 4)) if activation == "softmax" else self.draw(st.integers(1, 3))
+        for _ in range(self.chance.integer(1, 2)):
+            activation, loss = self.chance.one_of(PAIRS)
+            units = self.chance.integer(2, 4) if activation == "softmax" else self.chance.integer(1, 3)
             self.layer(units, activation)
-            weight = self.draw(st.sampled_from((Fraction(1), Fraction(1, 2))))
+            weight = self.chance.one_of((Fraction(1), Fraction(1, 2)))
             losses.append((loss, self.nodes[-1].name, weight))
         return tuple(losses)
 

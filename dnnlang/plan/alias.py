@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dnnlang.plan.ir import IN_SLOTS, Instruction, Plan
@@ -11,9 +11,9 @@ from dnnlang.primitives.fused import Fused
 from dnnlang.primitives.values import Value
 
 
-def write_in_place(plan: Plan) -> Plan:
-    """Overwrites what nobody reads any more, where the instruction allows it."""
-    last = last_uses(plan)
+def write_in_place(plan: Plan, last: Mapping[Value, int] | None = None) -> Plan:
+    """Overwrites what nobody reads any more, where the instruction allows it. `last` are the last uses, if known."""
+    last = last_uses(plan) if last is None else last
     aliases: dict[Value, Value] = {}
     for at, instruction in enumerate(plan.instructions):
         taken: set[Value] = set()
@@ -26,7 +26,7 @@ def write_in_place(plan: Plan) -> Plan:
 
 
 def _overwritten(
-    instruction: Instruction, number: int, last: dict[Value, int], at: int, taken: set[Value]
+    instruction: Instruction, number: int, last: Mapping[Value, int], at: int, taken: set[Value]
 ) -> Value | None:
     """The input whose place an output takes: the first that dies here, has its shape and may be overwritten."""
     output = instruction.outputs[number]

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from dnnlang.plan.ir import Instruction, Plan, Purpose
-from dnnlang.plan.merge import one_step
+from dnnlang.plan.merge import Merging
 from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.map import Map, MeanOverSamples
 from dnnlang.primitives.penalty import Decay
@@ -26,27 +27,35 @@ from dnnlang.primitives.values import Role, Value
 
 MOST: Final = 8
 """Instructions that a chain of maps may merge: longer ones are not read any more."""
+MAKERS: Final = (Product, Map)
+"""What maps, and the loss, may join."""
+SUMS: Final = (Product, MeanOverSamples)
+"""Which gradients of parameters join each other: sums over the samples."""
 
 
 def merge_steps(plan: Plan) -> Plan:
     """Merges instructions into steps, in the forward part and in the backward part."""
-    forward, backward = _Part(plan, plan.forward), _Part(plan, plan.backward)
+    readers = _readers(plan)
+    forward, backward = _Part(plan, plan.forward, readers), _Part(plan, plan.backward, readers)
     updates, gradients = plan.updates, plan.gradients
     if plan.purpose is Purpose.STEP and not plan.options.keep_gradients:
         updates, gradients = _merge_updates(plan, backward)
     asked = {*plan.outputs.values(), *gradients.values()}
     if plan.loss is not None:
         asked.add(plan.loss)
-    mine = {group: group.reads() for group in (*forward.groups, *backward.groups)}
-    read = Counter(v for values in mine.values() for v in values)
-    read.update(v for i in updates for v in i.inputs)
+    merging = Merging()
     return replace(
         plan,
-        forward=tuple(group.step(mine[group], read, asked) for group in forward.groups),
-        backward=tuple(group.step(mine[group], read, asked) for group in backward.in_order()),
+        forward=tuple(group.step(readers, asked, merging) for group in forward.groups),
+        backward=tuple(group.step(readers, asked, merging) for group in backward.in_order()),
         updates=updates,
         gradients=gradients,
     )
+
+
+def _readers(plan: Plan) -> Counter[Value]:
+    """How many instructions read each value."""
+    return Counter(chain.from_iterable(set(i.inputs) for i in plan.instructions))
 
 
 @dataclass(slots=True, eq=False)
@@ -56,44 +65,45 @@ class _Group:
     at: int
     instructions: list[Instruction]
     behind: int = -1
-    lasting: set[Value] = field(default_factory=set)  # what lies in an array, although nobody else reads it
 
     def add(self, instruction: Instruction) -> None:
         """Behind the last of what it reads here."""
-        read = set(instruction.inputs)
-        there = [at for at, i in enumerate(self.instructions) if not read.isdisjoint(i.outputs)]
-        self.instructions.insert(there[-1] + 1 if there else len(self.instructions), instruction)
+        there = len(self.instructions)
+        while there > 0 and not _follows(instruction, self.instructions[there - 1]):
+            there -= 1
+        self.instructions.insert(there or len(self.instructions), instruction)
 
-    def reads(self) -> set[Value]:
-        """What it reads, whoever wrote it."""
-        return {v for i in self.instructions for v in i.inputs}
-
-    def step(self, mine: set[Value], read: Counter[Value], asked: set[Value]) -> Instruction:
-        """One instruction. Inner are the values that no other group reads, and nobody asked for; it reads `mine`."""
+    def step(self, readers: Counter[Value], asked: set[Value], merging: Merging) -> Instruction:
+        """One instruction. Inner are the values that nobody asked for, and that no instruction elsewhere reads."""
         if len(self.instructions) == 1:
             return self.instructions[0]
         written = [v for i in self.instructions for v in i.outputs]
-        inner = {v for v in written if self._is_inner(v, read[v] - (v in mine), asked)}
-        return one_step(self.instructions, inner)
+        free = [v for v in written if v.role is not Role.PARAMETER and v.role is not Role.STATE and v not in asked]
+        inner = [v for v in free if self._reading(v) == readers.get(v, 0)]
+        return merging.one_step(self.instructions, inner)
 
-    def _is_inner(self, value: Value, readers: int, asked: set[Value]) -> bool:
-        if value.role in (Role.PARAMETER, Role.STATE) or value in asked or value in self.lasting:
-            return False
-        return readers == 0
+    def _reading(self, value: Value) -> int:
+        """How many of the instructions read it."""
+        return [value in i.inputs for i in self.instructions].count(True)
+
+
+def _follows(instruction: Instruction, other: Instruction) -> bool:
+    """Does an instruction read what the other one writes?"""
+    return any(v in instruction.inputs for v in other.outputs)
 
 
 class _Part:
     """The forward or the backward part, grouped. An instruction joins a group only where all that it reads is there."""
 
-    def __init__(self, plan: Plan, instructions: Sequence[Instruction]) -> None:
+    def __init__(self, plan: Plan, instructions: Sequence[Instruction], readers: Counter[Value]) -> None:
         self.groups: list[_Group] = []
         self.writer: dict[Value, _Group] = {}
-        self.readers = Counter(v for i in plan.instructions for v in set(i.inputs))
+        self.readers = readers
         self._asked = {*plan.outputs.values(), *plan.gradients.values()}
         self._of_delta: dict[Value, _Group] = {}  # the gradients of parameters that read it
         self._maker: dict[Value, Instruction] = {}
         self._masks: dict[Value, Instruction] = {}  # drawn where they are used, because only one step uses them
-        here = {v for i in instructions for v in i.inputs}
+        here = set(chain.from_iterable(i.inputs for i in instructions))
         for instruction in instructions:
             mask = instruction.output
             if mask.role is Role.MASK and self.readers[mask] == 1 and mask in here:
@@ -115,16 +125,21 @@ class _Part:
         if group is None:
             group = _Group(len(self.groups), [])
             self.groups.append(group)
-        for mask in [v for v in instruction.inputs if v in self._masks]:
-            group.add(self._masks.pop(mask))
-            self.writer[mask] = group
+        if self._masks:
+            self._draw(instruction, group)
         group.add(instruction)
         for value in instruction.outputs:
             self.writer[value] = group
             self._maker[value] = instruction
-        if isinstance(primitive, Product | MeanOverSamples) and instruction.output.role is Role.GRADIENT:
+        if isinstance(primitive, SUMS) and instruction.output.role is Role.GRADIENT:
             for value in instruction.inputs:
                 self._of_delta.setdefault(value, group)
+
+    def _draw(self, instruction: Instruction, group: _Group) -> None:
+        """The masks that only this instruction uses."""
+        for mask in [v for v in instruction.inputs if v in self._masks]:
+            group.add(self._masks.pop(mask))
+            self.writer[mask] = group
 
     def _with_maker(self, instruction: Instruction) -> _Group | None:
         """The group that makes what a map reads, if nobody else reads that; or Z = W A + b just before A = g(Z)."""
@@ -135,7 +150,7 @@ class _Part:
             maker = self._maker.get(value)
             if maker is None or self.writer[value] is not group or value.shape != instruction.output.shape:
                 continue
-            if not isinstance(maker.primitive, Product | Map):
+            if not isinstance(maker.primitive, MAKERS):
                 continue
             if self.readers[value] == 1 and value not in self._asked:
                 return group
@@ -149,7 +164,7 @@ class _Part:
         if group is None:
             return None
         made = [self._maker[v] for v in loss.inputs if self.writer.get(v) is group]
-        return group if any(isinstance(maker.primitive, Product | Map) for maker in made) else None
+        return group if any(isinstance(maker.primitive, MAKERS) for maker in made) else None
 
     def _with_gradients(self, instruction: Instruction) -> _Group | None:
         """What l2 adds to dW joins dW, db joins dW."""
@@ -157,7 +172,7 @@ class _Part:
             so_far = instruction.inputs[-1]
             group = self.writer.get(so_far)
             return group if self.readers[so_far] == 1 else None
-        if not isinstance(instruction.primitive, Product | MeanOverSamples):
+        if not isinstance(instruction.primitive, SUMS):
             return None
         for value in instruction.inputs:
             group = self._of_delta.get(value) if value.role is Role.DELTA else None
@@ -192,12 +207,18 @@ def _merge_updates(plan: Plan, backward: _Part) -> tuple[tuple[Instruction, ...]
             continue
         parameter, gradient = instruction.inputs[:2]
         group.add(instruction)
-        earlier = group.reads() & backward.writer.keys()
-        if any(v.name == gradient.name and backward.writer[v] is not group for v in earlier):
-            group.lasting.add(gradient)  # earlier contributions lie in its array
-        else:
+        if not _grows(gradient, group, backward):
             del gradients[parameter.name]
     return tuple(rest), gradients
+
+
+def _grows(gradient: Value, group: _Group, backward: _Part) -> bool:
+    """Does its array hold contributions to it from before?"""
+    for instruction in group.instructions:
+        for value in instruction.inputs:
+            if value.role is Role.GRADIENT and value.name == gradient.name and backward.writer[value] is not group:
+                return True
+    return False
 
 
 class _Joining:
@@ -207,8 +228,8 @@ class _Joining:
         self._backward = backward
         self._reading: dict[Value, list[_Group]] = {}  # parameters and gradients, by who reads them
         for group in backward.groups:
-            for value in group.reads():
-                if value.role in (Role.PARAMETER, Role.GRADIENT):
+            for value in chain.from_iterable(i.inputs for i in group.instructions):
+                if value.role is Role.PARAMETER or value.role is Role.GRADIENT:
                     self._reading.setdefault(value, []).append(group)
 
     def group(self, update: Instruction) -> _Group | None:
@@ -216,12 +237,16 @@ class _Joining:
         group = self._backward.writer.get(gradient)
         if group is None or self._backward.readers[gradient] > 1:
             return None
-        others = [g for g in self._reading.get(parameter, ()) if g is not group]
-        if any(i.output.role is Role.GRADIENT for g in others for i in g.instructions):
-            return None  # it may move itself
-        behind = max((g.at for g in others), default=-1)
-        written = [v for i in group.instructions for v in i.outputs]
-        if any(g is not group and g.at <= behind for v in written for g in self._reading.get(v, ())):
-            return None
+        behind = -1
+        for other in self._reading.get(parameter, ()):
+            if other is group:
+                continue
+            if any(i.output.role is Role.GRADIENT for i in other.instructions):
+                return None  # it may move itself
+            behind = max(behind, other.at)
+        for value in [v for i in group.instructions for v in i.outputs]:
+            for other in self._reading.get(value, ()):
+                if other is not group and other.at <= behind:
+                    return None
         group.behind = max(group.behind, behind)
         return group

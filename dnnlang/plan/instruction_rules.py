@@ -5,9 +5,9 @@ Stated anew from what the primitives mean; nothing of theirs is called, only the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 from dnnlang.plan.ir import Instruction
 from dnnlang.primitives.fill import Zeros
@@ -21,9 +21,28 @@ from dnnlang.primitives.product import Product
 from dnnlang.primitives.running import Running
 from dnnlang.primitives.stack import Slice, Stack
 from dnnlang.primitives.update import Clip, Update
-from dnnlang.primitives.values import Role
+from dnnlang.primitives.values import Role, Value
 from dnnlang.scalar.expression import DRAWS, Expr, topological, variables
 from dnnlang.sizes import M, Size, at_least
+
+
+class Step(Protocol):
+    """What a rule is about: an instruction, or a member of one."""
+
+    @property
+    def primitive(self) -> Primitive: ...
+    @property
+    def inputs(self) -> tuple[Value, ...]: ...
+    @property
+    def outputs(self) -> tuple[Value, ...]: ...
+
+
+class Part(NamedTuple):
+    """A member of a merged instruction, on its own."""
+
+    primitive: Primitive
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
 
 
 def fits(rows: Size, room: Size) -> bool:
@@ -33,7 +52,7 @@ def fits(rows: Size, room: Size) -> bool:
     return at_least(room, rows)
 
 
-def _product(i: Instruction) -> Iterator[str]:
+def _product(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Product)
     if len(i.inputs) != 2 + p.bias + p.accumulate:
@@ -55,14 +74,14 @@ def _product(i: Instruction) -> Iterator[str]:
             yield f"{value.name} is {value.shape}, the product {out}"
 
 
-def _same_shapes(i: Instruction) -> Iterator[str]:
+def _same_shapes(i: Step) -> Iterator[str]:
     out = i.outputs[0].shape
     for value in i.inputs:
         if value.shape != out:
             yield f"{value.name} is {value.shape}, the result {out}"
 
 
-def _map(i: Instruction) -> Iterator[str]:
+def _map(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Map)
     if len(p.names) != len(i.inputs) or not i.inputs:
@@ -74,7 +93,7 @@ def _map(i: Instruction) -> Iterator[str]:
     yield from _operands(p, i, rows if p.per_unit else None, columns)
 
 
-def _mean(i: Instruction) -> Iterator[str]:
+def _mean(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, MeanOverSamples)
     if len(i.inputs) != len(p.names) + p.accumulate:
@@ -88,7 +107,7 @@ def _mean(i: Instruction) -> Iterator[str]:
         yield f"it is added to {i.inputs[-1].shape}"
 
 
-def _operands(p: Map | MeanOverSamples, i: Instruction, rows: Size | None, columns: Size) -> Iterator[str]:
+def _operands(p: Map | MeanOverSamples, i: Step, rows: Size | None, columns: Size) -> Iterator[str]:
     """Each is (rows, columns), or one number a column, or one column for all samples. Rows None: any, if all agree."""
     shared = _shared_by_units(p.expr)
     for name, value in zip(p.names, i.inputs, strict=False):
@@ -108,7 +127,7 @@ def _shared_by_units(expr: Expr) -> frozenset[str | None]:
     return frozenset(e.name for e in topological(expr) if e.op == "variable" and not e.per_unit)
 
 
-def _running(i: Instruction) -> Iterator[str]:
+def _running(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Running)
     if len(i.inputs) != 2 or i.inputs[0].role is not Role.STATISTIC:
@@ -120,7 +139,7 @@ def _running(i: Instruction) -> Iterator[str]:
     yield from _same_shapes(i)
 
 
-def _loss(i: Instruction) -> Iterator[str]:
+def _loss(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Loss)
     if len(i.inputs) != len(p.names) + p.accumulate:
@@ -135,14 +154,14 @@ def _loss(i: Instruction) -> Iterator[str]:
         yield "J is not a number"
 
 
-def _penalty(i: Instruction) -> Iterator[str]:
+def _penalty(i: Step) -> Iterator[str]:
     if len(i.inputs) != 2 or i.inputs[0].role is not Role.PARAMETER or i.inputs[1].role is not Role.LOSS:
         yield "a penalty reads a parameter and J"
     if i.outputs[0].role is not Role.LOSS:
         yield "a penalty adds to J"
 
 
-def _decay(i: Instruction) -> Iterator[str]:
+def _decay(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Decay)
     if len(i.inputs) != 1 + p.accumulate or i.inputs[0].role is not Role.PARAMETER:
@@ -150,7 +169,7 @@ def _decay(i: Instruction) -> Iterator[str]:
     yield from _same_shapes(i)
 
 
-def _stack(i: Instruction) -> Iterator[str]:
+def _stack(i: Step) -> Iterator[str]:
     rows: Size = 0
     for value in i.inputs:
         rows = rows + value.shape[0]
@@ -160,7 +179,7 @@ def _stack(i: Instruction) -> Iterator[str]:
         yield f"the parts have {rows} rows together, the stack {i.outputs[0].shape[0]}"
 
 
-def _slice(i: Instruction) -> Iterator[str]:
+def _slice(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Slice)
     if len(i.inputs) != 1 + p.accumulate:
@@ -175,7 +194,7 @@ def _slice(i: Instruction) -> Iterator[str]:
         yield f"it is added to {i.inputs[1].shape}"
 
 
-def _mask(i: Instruction) -> Iterator[str]:
+def _mask(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Mask)
     if i.inputs or i.outputs[0].shape != p.like or i.outputs[0].role is not Role.MASK:
@@ -184,14 +203,14 @@ def _mask(i: Instruction) -> Iterator[str]:
         yield f"a rate of {p.rate}"
 
 
-def _zeros(i: Instruction) -> Iterator[str]:
+def _zeros(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Zeros)
     if i.inputs or i.outputs[0].shape != p.like:
         yield f"zeros of {p.like}, not {i.outputs[0].shape}"
 
 
-def _clip(i: Instruction) -> Iterator[str]:
+def _clip(i: Step) -> Iterator[str]:
     if len(i.inputs) != len(i.outputs):
         yield f"{len(i.inputs)} gradients go in, {len(i.outputs)} come out"
     for before, after in zip(i.inputs, i.outputs, strict=False):
@@ -199,7 +218,7 @@ def _clip(i: Instruction) -> Iterator[str]:
             yield f"{before.name} becomes {after.name}"
 
 
-def _update(i: Instruction) -> Iterator[str]:
+def _update(i: Step) -> Iterator[str]:
     p = i.primitive
     assert isinstance(p, Update)
     if len(i.inputs) != 2 + len(p.optimizer.state) or len(i.outputs) != 1 + len(p.optimizer.state):
@@ -251,21 +270,19 @@ def _fused_faults(p: Fused) -> Iterator[str]:
         yield "an operand is not used"
 
 
-def members(i: Instruction) -> list[Instruction]:
+def members(i: Instruction) -> Sequence[Step]:
     """The instructions that a merged one, whose record has no faults, stands for."""
     p = i.primitive
     if not isinstance(p, Fused):
         return [i]
-    there = (*i.inputs, *i.inner, *i.outputs)
-    return [
-        Instruction(m.primitive, tuple(there[n] for n in m.inputs), tuple(there[n] for n in m.outputs), i.span)
-        for m in p.members
-    ]
+    value_at = (*i.inputs, *i.inner, *i.outputs).__getitem__
+    return [Part(m.primitive, tuple(map(value_at, m.inputs)), tuple(map(value_at, m.outputs))) for m in p.members]
 
 
-def _fused(i: Instruction) -> Iterator[str]:
+def _fused(i: Step) -> Iterator[str]:
     """Each member keeps its own rule."""
     p = i.primitive
+    assert isinstance(i, Instruction)
     assert isinstance(p, Fused)
     there = (*i.inputs, *i.inner, *i.outputs)
     written = sum(len(member.outputs) for member in p.members)
@@ -278,7 +295,7 @@ def _fused(i: Instruction) -> Iterator[str]:
         yield from RULES[type(part.primitive)](part)
 
 
-RULES: Final[dict[type, Callable[[Instruction], Iterator[str]]]] = {
+RULES: Final[dict[type, Callable[[Step], Iterator[str]]]] = {
     Product: _product,
     Map: _map,
     MeanOverSamples: _mean,

@@ -16,17 +16,16 @@ from dnnlang.plan.cut import Item, least_kept
 from dnnlang.plan.dead import drop_dead_code
 from dnnlang.plan.fuse import merge_steps
 from dnnlang.plan.ir import IN_SLOTS, Instruction, Plan
-from dnnlang.plan.layout import reference_sizes
-from dnnlang.plan.liveness import Buffer, buffers
+from dnnlang.plan.layout import numbers_in
+from dnnlang.plan.liveness import Buffer, alive, buffers
 from dnnlang.plan.order import order_instructions
 from dnnlang.plan.recompute import RECOMPUTED, recompute
+from dnnlang.plan.room import Room, room
 from dnnlang.primitives.map import Map, slope
 from dnnlang.primitives.mask import Mask
-from dnnlang.primitives.primitive import Shape
 from dnnlang.primitives.stack import Stack
 from dnnlang.primitives.values import Value
 from dnnlang.scalar.expression import Expr
-from dnnlang.sizes import M
 
 CHEAP: Final = (Map, Stack, Mask)
 """What is computed again rather than kept: work of a few operations an entry.
@@ -149,9 +148,9 @@ class Choice:
         writers = [i for i in self._plan.forward if i.output.role in IN_SLOTS]
         values = [i.output for i in writers]
         number = {v: n for n, v in enumerate(values)}
-        sizes = _in_numbers(shape for v in values for shape in (v.stored, v.shape))
+        numbers = numbers_in(taken for v in values for taken in (room(v), _entries(v)))
         items = [
-            Item(sizes[v.stored], sizes[v.shape], _operands(i, number), v in needed)
+            Item(numbers[room(v)], numbers[_entries(v)], _operands(i, number), v in needed)
             for i, v in zip(writers, values, strict=True)
         ]
         return [
@@ -174,6 +173,12 @@ class Choice:
         return recompute(replace(self._plan, backward=backward), candidates & read)
 
 
+def _entries(value: Value) -> Room:
+    """The room that it would take unpacked."""
+    rows, columns = value.shape
+    return rows, columns != 1
+
+
 def _operands(instruction: Instruction, number: Mapping[Value, int]) -> tuple[int, ...] | None:
     if not isinstance(instruction.primitive, CHEAP):
         return None
@@ -187,12 +192,7 @@ def _profile(plan: Plan) -> tuple[list[Buffer], list[int]]:
     """The buffers of the plan, and how many numbers are alive at each instruction."""
     plan = _finished(plan)
     found = buffers(plan)
-    sizes = _in_numbers(_shape(b) for b in found)
-    changes = [0] * (len(plan.instructions) + 1)
-    for b in found:
-        changes[b.lower] += sizes[_shape(b)]
-        changes[b.upper] -= sizes[_shape(b)]
-    return found, list(accumulate(changes))
+    return found, alive(found, numbers_in(b.room for b in found), len(plan.instructions))
 
 
 def _finished(plan: Plan) -> Plan:
@@ -205,19 +205,9 @@ def _finished(plan: Plan) -> Plan:
 
 def _alive_above(plan: Plan, highest: int) -> set[str]:
     """The names of what is alive where more is alive than `highest`: of values computed again, else of all."""
-    found, alive = _profile(plan)
-    above = list(accumulate((numbers > highest for numbers in alive), initial=0))
+    found, numbers = _profile(plan)
+    above = list(accumulate((n > highest for n in numbers), initial=0))
     there = [v for b in found if above[b.upper] > above[b.lower] for v in b.values]
     forward = {v for i in plan.forward for v in i.outputs}
     again = {v.name for v in there if v.role in RECOMPUTED and v not in forward}
     return again or {v.name for v in there}
-
-
-def _shape(buffer: Buffer) -> Shape:
-    return buffer.rows, M if buffer.per_sample else 1
-
-
-def _in_numbers(shapes: Iterable[Shape]) -> dict[Shape, int]:
-    """How many numbers each shape stands for, at the reference sizes."""
-    distinct = list(dict.fromkeys(shapes))
-    return dict(zip(distinct, reference_sizes([rows * columns for rows, columns in distinct]), strict=True))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from graphlib import TopologicalSorter
 from typing import Final
 
 from dnnlang.plan.ir import Slot
+from dnnlang.plan.room import Room
 from dnnlang.sizes import M, Maximum, Polynomial, Size, SizeError, evaluate, maximum, symbols
 from dnnlang.sizes.monomial import ONE, Monomial
 
@@ -43,14 +45,30 @@ def starts(slots: Sequence[Slot], sizes: Mapping[int, int]) -> tuple[dict[int, i
 
 def reference_sizes(sizes: Sequence[Size]) -> list[int]:
     """The sizes in numbers, for SAMPLES samples and a stated value of whatever else is open; each at least 1."""
-    names = frozenset[str]().union(*(symbols(size) for size in sizes)) - {"m"}
+    return _at_reference(sizes, [1] * len(sizes))
+
+
+def numbers_in(rooms: Iterable[Room]) -> dict[Room, int]:
+    """How many numbers each room holds at the reference sizes. Of many rooms most are alike."""
+    distinct = list(dict.fromkeys(rooms))
+    times = [SAMPLES if per_sample else 1 for _, per_sample in distinct]
+    return dict(zip(distinct, _at_reference([rows for rows, _ in distinct], times), strict=True))
+
+
+def _at_reference(sizes: Sequence[Size], times: Sequence[int]) -> list[int]:
+    """So many times each of the sizes."""
     for value in OPEN_SIZES:
-        values = {"m": SAMPLES, **dict.fromkeys(names, value)}
         try:
-            return [max(1, evaluate(size, values)) for size in sizes]
+            return [max(1, n * _number(size, value)) for size, n in zip(sizes, times, strict=True)]
         except SizeError:
             continue
     return [max(1, _weight(size)) for size in sizes]
+
+
+@lru_cache(maxsize=4096)  # a formula may have as many terms as a program has inputs, and each pass asks again
+def _number(size: Size, value: int) -> int:
+    """The size where all that is open is `value`. Raises SizeError where that is not an integer."""
+    return evaluate(size, {**dict.fromkeys(symbols(size), value), "m": SAMPLES})
 
 
 def _weight(size: Size) -> int:

@@ -5,10 +5,12 @@ A buffer is a chain of values each of which takes the place of the one before. I
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from dnnlang.plan.ir import IN_SLOTS, Plan
-from dnnlang.plan.room import room
+from dnnlang.plan.room import Room, room
 from dnnlang.primitives.values import Value
 from dnnlang.sizes import Size
 
@@ -23,6 +25,10 @@ class Buffer:
     lower: int
     upper: int
 
+    @property
+    def room(self) -> Room:
+        return self.rows, self.per_sample
+
 
 def last_uses(plan: Plan) -> dict[Value, int]:
     """For each value in a slot the position of its last reader; of its writer if nobody reads it.
@@ -31,10 +37,7 @@ def last_uses(plan: Plan) -> dict[Value, int]:
     """
     last: dict[Value, int] = {}
     for at, instruction in enumerate(plan.instructions):
-        for value in instruction.inputs:
-            if value.role in IN_SLOTS:
-                last[value] = at
-        for value in instruction.outputs:
+        for value in instruction.inputs + instruction.outputs:
             if value.role in IN_SLOTS:
                 last[value] = at
     end = len(plan.forward) - 1
@@ -44,9 +47,9 @@ def last_uses(plan: Plan) -> dict[Value, int]:
     return last
 
 
-def buffers(plan: Plan) -> list[Buffer]:
-    """The buffers of a plan, in the order in which they are first written."""
-    last = last_uses(plan)
+def buffers(plan: Plan, last: Mapping[Value, int] | None = None) -> list[Buffer]:
+    """The buffers of a plan, in the order in which they are first written. `last` are its last uses, if known."""
+    last = last_uses(plan) if last is None else last
     aliases = plan.aliases
     chains: dict[Value, list[Value]] = {}  # by the value at the end
     written: dict[Value, int] = {}  # by the value at the beginning
@@ -60,7 +63,15 @@ def buffers(plan: Plan) -> list[Buffer]:
                 written[value] = at
             chain.append(value)
             chains[value] = chain
-    made = [Buffer(tuple(chain), *room(chain[0]), written[chain[0]], last[chain[-1]] + 1) for chain in chains.values()]
-    order = {value: at for at, value in enumerate(written)}
-    made.sort(key=lambda b: order[b.values[0]])
-    return made
+    begun = {chain[0]: chain for chain in chains.values()}
+    return [Buffer(tuple(begun[v]), *room(v), at, last[begun[v][-1]] + 1) for v, at in written.items()]
+
+
+def alive(found: Sequence[Buffer], numbers: Mapping[Room, int], count: int) -> list[int]:
+    """How many numbers are alive at each of `count` instructions, and behind them, if rooms hold so many each."""
+    changes = [0] * (count + 1)
+    for b in found:
+        size = numbers[b.room]
+        changes[b.lower] += size
+        changes[b.upper] -= size
+    return list(accumulate(changes))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dnnlang.plan.ir import IN_SLOTS, Plan, Purpose
-from dnnlang.plan.layout import Line, formula, height, largest_lines, reference_sizes, starts
-from dnnlang.plan.liveness import Buffer, buffers
-from dnnlang.plan.packing.problem import Block, bound
+from dnnlang.plan.layout import Line, formula, height, largest_lines, numbers_in, reference_sizes, starts
+from dnnlang.plan.liveness import Buffer, alive, buffers
 from dnnlang.plan.room import room
 from dnnlang.primitives.values import Value
 from dnnlang.sizes import M, Maximum, Size, maximum, substitute, total
@@ -91,11 +90,10 @@ def slot_bytes(plan: Plan, item_bytes: int = ITEM_BYTES) -> Bytes:
     return item_bytes * height(plan.slots)
 
 
-def live_bytes(plan: Plan) -> int:
-    """The largest sum of live slots in float32, at the reference sizes, with m = 64."""
-    found = buffers(plan)
-    sizes = reference_sizes([b.rows * M if b.per_sample else b.rows for b in found])
-    return ITEM_BYTES * bound([Block(b.lower, b.upper, size) for b, size in zip(found, sizes, strict=True)])
+def live_bytes(plan: Plan, last: Mapping[Value, int] | None = None) -> int:
+    """The largest sum of live slots in float32, at the reference sizes, with m = 64. `last` are its last uses."""
+    found = buffers(plan, last)
+    return ITEM_BYTES * max(alive(found, numbers_in(b.room for b in found), len(plan.instructions)))
 
 
 def slots_ratio(plan: Plan) -> float:

@@ -6,19 +6,19 @@ A[L] can then overwrite the Z[L] that J reads, and gradients stand next to what 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 
 from dnnlang.plan.alias import write_in_place
 from dnnlang.plan.ir import IN_SLOTS, Instruction, Plan
-from dnnlang.plan.layout import reference_sizes
+from dnnlang.plan.layout import numbers_in
+from dnnlang.plan.liveness import last_uses
 from dnnlang.plan.memory import ITEM_BYTES, live_bytes
-from dnnlang.plan.room import Room, room
+from dnnlang.plan.room import room
 from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.values import Value
-from dnnlang.sizes import M
 
 Key = Callable[[int, int], tuple[int, ...]]
 """What to do first of all that can be done: from how much the live bytes change, and the place in the given order."""
@@ -36,10 +36,11 @@ def order_instructions(plan: Plan) -> Plan:
     """The order with the least live bytes at any time of those tried; as given, J early, if none is better."""
     plan = loss_first(plan)
     best, least = plan, _peak(plan)
-    if least <= _kept(plan):
+    sizes = _sizes(plan)
+    if least <= _kept(plan, sizes):
         return plan
     for key in POLICIES if len(plan.instructions) <= MANY else POLICIES[:1]:
-        made = loss_first(_scheduled(plan, key))
+        made = loss_first(_scheduled(plan, sizes, key))
         peak = _peak(made)
         if peak < least:
             best, least = made, peak
@@ -75,31 +76,28 @@ def _position(value: Value, written: dict[Value, int]) -> int:
 
 
 def _peak(plan: Plan) -> int:
-    return live_bytes(write_in_place(plan))
+    last = last_uses(plan)
+    return live_bytes(write_in_place(plan, last), last)
 
 
-def _kept(plan: Plan) -> int:
+def _kept(plan: Plan, sizes: Mapping[Value, int]) -> int:
     """The bytes that live when the forward part ends. No order takes less."""
     read = {v for i in plan.backward for v in i.inputs} | set(plan.outputs.values())
-    sizes = _sizes(plan)
     return ITEM_BYTES * sum(sizes[v] for i in plan.forward for v in i.outputs if v in read and v in sizes)
 
 
 def _sizes(plan: Plan) -> dict[Value, int]:
     """The numbers that each value in a slot holds, at the reference sizes."""
     rooms = {v: room(v) for i in plan.instructions for v in i.outputs if v.role in IN_SLOTS}
-    different: list[Room] = list(dict.fromkeys(rooms.values()))
-    numbers = reference_sizes([rows * M if per_sample else rows for rows, per_sample in different])
-    size_of = dict(zip(different, numbers, strict=True))
-    return {value: size_of[taken] for value, taken in rooms.items()}
+    numbers = numbers_in(rooms.values())
+    return {value: numbers[taken] for value, taken in rooms.items()}
 
 
 # ---------------------------------------------------------------- list scheduling
 
 
-def _scheduled(plan: Plan, key: Key) -> Plan:
+def _scheduled(plan: Plan, sizes: Mapping[Value, int], key: Key) -> Plan:
     """Instruction by instruction the one that comes first by `key`, of all whose operands are there."""
-    sizes = _sizes(plan)
     unread: dict[Value, set[int]] = defaultdict(set)  # the instructions that are still to read it, by their ids
     for instruction in plan.instructions:
         for value in instruction.inputs:
@@ -119,7 +117,7 @@ class _Schedule:
     """One part of a plan on its way to another order."""
 
     def __init__(
-        self, instructions: Sequence[Instruction], sizes: dict[Value, int], unread: dict[Value, set[int]], key: Key
+        self, instructions: Sequence[Instruction], sizes: Mapping[Value, int], unread: dict[Value, set[int]], key: Key
     ) -> None:
         self.instructions = instructions
         self.sizes = sizes
@@ -151,9 +149,15 @@ class _Schedule:
 
     def _change(self, instruction: Instruction) -> int:
         """By how much the live bytes change from before it to after it."""
-        written = sum(self.sizes.get(v, 0) for v in instruction.outputs if self.unread.get(v))
-        freed = sum(self.sizes[v] for v in set(instruction.inputs) if v in self.sizes and len(self.unread[v]) == 1)
-        return written - freed
+        change = 0
+        for value in instruction.outputs:
+            if self.unread.get(value):
+                change += self.sizes.get(value, 0)
+        for value in set(instruction.inputs):
+            readers = self.unread.get(value)
+            if readers is not None and len(readers) == 1:
+                change -= self.sizes[value]
+        return change
 
     def _finish(self, at: int) -> None:
         instruction = self.instructions[at]

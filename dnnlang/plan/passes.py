@@ -74,7 +74,7 @@ def make_plan(
     Raises InternalError where the verifier finds a plan wrong; the program is not to blame for that.
     """
     plan = Plan(architecture, purpose, training, level, (), (), (), {}, {}, {}, {}, {}, None, {}, options=options)
-    known: dict[int, Instruction] = {}
+    known: set[Instruction] = set()
     for each in PASSES:
         if level not in each.levels or purpose not in each.purposes:
             continue
@@ -88,7 +88,7 @@ def make_plan(
     return plan
 
 
-def _check(plan: Plan, name: str, known: dict[int, Instruction]) -> None:
+def _check(plan: Plan, name: str, known: set[Instruction]) -> None:
     faults = verify(plan, known)
     if faults:
         raise InternalError(f"the plan is wrong after the pass `{name}`: {faults[0]}")

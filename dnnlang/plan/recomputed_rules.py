@@ -11,6 +11,14 @@ from dnnlang.primitives.values import Role, Value
 WRITTEN_AGAIN: Final = frozenset((Role.ACTIVATION, Role.MASK))
 
 
+def writes_again(instruction: Instruction) -> bool:
+    """Does an instruction of the backward part write what is the forward part's to write?"""
+    for value in instruction.outputs:
+        if value.role in WRITTEN_AGAIN:
+            return True
+    return any(value.role in WRITTEN_AGAIN for value in instruction.inner)
+
+
 class Recomputation:
     """Compares instructions of the backward part with those of the forward part that write values of the same names."""
 
@@ -22,8 +30,6 @@ class Recomputation:
 
     def faults(self, instruction: Instruction) -> Iterator[str]:
         """What is wrong with those parts of `instruction`, in the backward part, that write a forward value again."""
-        if not any(v.role in WRITTEN_AGAIN for v in (*instruction.outputs, *instruction.inner)):
-            return
         for part in parts(instruction):
             if any(v.role in WRITTEN_AGAIN for v in part.outputs):
                 yield from self._part(part)

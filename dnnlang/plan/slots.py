@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dnnlang.plan.ir import Plan, Slot
-from dnnlang.plan.layout import reference_sizes
+from dnnlang.plan.layout import numbers_in
 from dnnlang.plan.liveness import Buffer, buffers
 from dnnlang.plan.packing import Block, pack
-from dnnlang.sizes import M, Size, at_least
+from dnnlang.sizes import Size, at_least
 
 
 def own_slots(plan: Plan) -> Plan:
@@ -24,7 +24,8 @@ def own_slots(plan: Plan) -> Plan:
 def assign_slots(plan: Plan) -> Plan:
     """Lays the buffers out for 64 samples; what lies above what at any moment then holds for every m."""
     found = buffers(plan)
-    sizes = reference_sizes([b.rows * M if b.per_sample else b.rows for b in found])
+    numbers = numbers_in(b.room for b in found)
+    sizes = [numbers[b.room] for b in found]
     offsets = pack([Block(b.lower, b.upper, size) for b, size in zip(found, sizes, strict=True)]).offsets
     below = _below(found, sizes, offsets)
     slot_of, shapes = _shared(found, sizes, offsets, below)

@@ -7,21 +7,18 @@ and each persistent array holds at that moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dnnlang.plan.instruction_rules import RULES, fits, members, record_faults
+from dnnlang.graph.architecture import Parameter, Statistic
+from dnnlang.plan.instruction_rules import RULES, Step, fits, members, record_faults
 from dnnlang.plan.ir import Instruction, Plan, Purpose
-from dnnlang.plan.recomputed_rules import WRITTEN_AGAIN, Recomputation
+from dnnlang.plan.overwrite_rules import entrywise
+from dnnlang.plan.recomputed_rules import WRITTEN_AGAIN, Recomputation, writes_again
 from dnnlang.plan.verify_slots import Arena
 from dnnlang.plan.whole_rules import whole_faults
-from dnnlang.primitives.fused import Fused, Member
-from dnnlang.primitives.map import Map, MeanOverSamples
-from dnnlang.primitives.penalty import Decay
-from dnnlang.primitives.primitive import Primitive
-from dnnlang.primitives.product import Product
-from dnnlang.primitives.stack import Slice
+from dnnlang.primitives.fused import Fused
 from dnnlang.primitives.update import Update
 from dnnlang.primitives.values import Role, Value
 from dnnlang.sizes import M, Size
@@ -45,20 +42,20 @@ class Fault:
     about: Instruction | Value | None
 
 
-def verify(plan: Plan, known: dict[int, Instruction] | None = None) -> list[str]:
+def verify(plan: Plan, known: set[Instruction] | None = None) -> list[str]:
     """What is wrong with the plan, a sentence each; an empty list if nothing is. Finds at most MAX_FAULTS."""
     return [fault.message for fault in faults(plan, known)]
 
 
-def faults(plan: Plan, known: dict[int, Instruction] | None = None, *, finished: bool = False) -> list[Fault]:
+def faults(plan: Plan, known: set[Instruction] | None = None, *, finished: bool = False) -> list[Fault]:
     """What is wrong with the plan, and who is to blame. `finished`: all must be there that its purpose asks for.
 
     Without it, its `passes` say how far it is.
 
-    `known` are instructions, by id, that keep the rule of their primitive, found out when an earlier plan was checked;
-    those of this plan are added. What an instruction reads and overwrites is checked in every plan anew.
+    `known` are instructions that keep the rule of their primitive, found out when an earlier plan was checked; those
+    of this plan are added. What an instruction reads and overwrites is checked in every plan anew.
     """
-    return _Check(plan, {} if known is None else known, finished).run()
+    return _Check(plan, set() if known is None else known, finished).run()
 
 
 class _MalformedError(Exception):
@@ -66,12 +63,13 @@ class _MalformedError(Exception):
 
 
 class _Check:
-    def __init__(self, plan: Plan, known: dict[int, Instruction], finished: bool) -> None:
+    def __init__(self, plan: Plan, known: set[Instruction], finished: bool) -> None:
         self.plan = plan
         self.finished = finished
         self.known = known
         self.faults: list[Fault] = []
         self.at: Instruction | None = None  # where the check is
+        self.letter, self.number = "", 0  # of that instruction
         self.laid_out = bool(plan.slots or plan.places)
         self.swept = "dead code" in plan.passes
         self.rows = {s.number: s.rows for s in plan.slots}
@@ -79,7 +77,8 @@ class _Check:
         self.arena = self._laid_out_slots()
         self.current: dict[str, Value] = {}  # persistent array → the value in it now
         self.written: set[Value] = {*plan.inputs.values(), *plan.targets.values()}
-        self.unread: set[Value] = set()
+        # What may be read now: of the written values those that nothing was written over, and that are not out of date.
+        self.readable = {v for v in self.written if v.role not in SLOTTED and v.role not in PERSISTENT}
         self.forward_shapes: dict[str, tuple[Size, Size]] = {}
         self.well_formed: set[int] = set()  # ids of the maps whose expressions were looked at
 
@@ -98,9 +97,13 @@ class _Check:
             return self.faults[:MAX_FAULTS]
         self._results()
         if self.swept:
-            for value in self.unread:
-                self._fault(f"{value.name} is written, and nobody reads it", value)
+            self._unread()
         return self.faults[:MAX_FAULTS]
+
+    @property
+    def label(self) -> str:
+        """`B3`."""
+        return f"{self.letter}{self.number}"
 
     def _fault(self, message: str, about: Instruction | Value | None = None) -> None:
         self.faults.append(Fault(message, self.at if about is None else about))
@@ -117,13 +120,17 @@ class _Check:
             for name, value in values.items():
                 if value.role is not role or value.name != name:
                     self._fault(f"{value.name}, a {value.role}, is listed as the {role} {name}")
-                self.current[name] = value
-                self.written.add(value)
-        declared = [(p.name, p.shape, plan.parameters) for p in plan.architecture.parameters.values()]
-        declared += [(s.name, s.shape, plan.statistics) for s in plan.architecture.statistics.values()]
-        for name, shape, values in declared:
-            if name not in values or values[name].shape != shape:
-                self._fault(f"{name} is missing, or not of the shape that the program gives it")
+            self.current.update(values)
+            self.written.update(values.values())
+        self.readable.update(v for name, v in self.current.items() if v.name == name and v.role in PERSISTENT)
+        self._declared(plan.architecture.parameters, plan.parameters)
+        self._declared(plan.architecture.statistics, plan.statistics)
+
+    def _declared(self, arrays: Mapping[str, Parameter] | Mapping[str, Statistic], values: Mapping[str, Value]) -> None:
+        for declared in arrays.values():
+            value = values.get(declared.name)
+            if value is None or value.shape != declared.shape:
+                self._fault(f"{declared.name} is missing, or not of the shape that the program gives it")
 
     def _outputs(self) -> None:
         for name, value in self.plan.outputs.items():
@@ -131,7 +138,16 @@ class _Check:
                 self._fault(f"the output of {name}, {value.name}, is never written")
             elif self.laid_out and value.role in SLOTTED and not self.arena.holds(value):
                 self._fault(f"the output of {name}, {value.name}, is overwritten before the forward part ends")
-            self.unread.discard(value)
+
+    def _unread(self) -> None:
+        plan = self.plan
+        read = set(plan.outputs.values()).union(*[i.inputs for i in plan.instructions])
+        for instruction in plan.instructions:
+            if read.issuperset(instruction.outputs):
+                continue
+            for value in instruction.outputs:
+                if value.role in SLOTTED and value not in read:
+                    self._fault(f"{value.name} is written, and nobody reads it", value)
 
     def _results(self) -> None:
         plan = self.plan
@@ -175,79 +191,102 @@ class _Check:
 
     def _part(self, letter: str, instructions: Sequence[Instruction], results: frozenset[Role]) -> None:
         """Reads, then the instruction's own rule, then writes. One loop, because there are many instructions."""
-        written, unread, holds, current = self.written, self.unread, self.arena.holds, self.current
-        laid_out, forward, known = self.laid_out, letter == "F", self.known
+        written, readable, known = self.written, self.readable, self.known
+        forward, backward = letter == "F", letter == "B"
         recomputation = Recomputation(self.plan)
-        for at, instruction in enumerate(instructions, 1):
-            self.at = instruction
-            for value in instruction.inputs:
-                role = value.role
-                if value not in written:
-                    self._fault(f"{letter}{at} reads {value.name} before it is written")
-                elif role in SLOTTED:
-                    unread.discard(value)
-                    if laid_out and not holds(value):
-                        self._fault(f"{letter}{at} reads {value.name}, but something else was written over it")
-                elif role in PERSISTENT and current.get(value.name) is not value:
-                    self._fault(f"{letter}{at} reads {value.name} as it was before it changed")
-                if forward and role in BACKWARD_RESULTS:
-                    self._fault(f"{letter}{at} is a forward instruction and reads {value.name}")
-            checked = id(instruction) in known
+        self.letter = letter
+        for number, instruction in enumerate(instructions, 1):
+            self.at, self.number = instruction, number
+            if not readable.issuperset(instruction.inputs):
+                self._unreadable(instruction)
+            if forward:
+                self._reads_forward(instruction)
+            checked = instruction in known
             if not checked:
-                self._rules(letter, at, instruction)
-            if letter == "B":
+                self._rules(instruction)
+            if backward and writes_again(instruction):
                 for problem in recomputation.faults(instruction):
-                    self._fault(f"B{at}: {problem}")
+                    self._fault(f"{self.label}: {problem}")
             if instruction.inner:
-                self._inner(f"{letter}{at}", instruction, results)
-            in_turn = _changes_in_turn(instruction)
+                self._inner(instruction, results)
+            in_turn = isinstance(instruction.primitive, Fused) and _changes_in_turn(instruction)
             if in_turn and checked:
-                self._as_before(f"{letter}{at}", instruction)
+                self._as_before(instruction)
             elif in_turn:
-                self._members(f"{letter}{at}", instruction, results)
-            for number, output in enumerate(instruction.outputs):
+                self._members(instruction, results)
+            for output in instruction.outputs:
                 if output in written:
-                    self._fault(f"{letter}{at} writes {output.name} a second time")
+                    self._fault(f"{self.label} writes {output.name} a second time")
                 written.add(output)
                 role = output.role
                 if role not in results and not in_turn:
-                    self._fault(f"{letter}{at} stands in the wrong part: it writes {output.name}, a {role}")
+                    self._fault(f"{self.label} stands in the wrong part: it writes {output.name}, a {role}")
                 if role in SLOTTED:
-                    unread.add(output)
-                    if forward:
-                        self.forward_shapes[output.name] = output.shape
-                    elif role is Role.DELTA:
-                        self._shape_of_gradient(f"{letter}{at}", output)
-                    if laid_out:
-                        self._put(f"{letter}{at}", instruction, number)
+                    self._fill(instruction, output)
                 elif role in PERSISTENT and not in_turn:
-                    self._replace(f"{letter}{at}", instruction, output)
+                    self._replace(instruction, output)
             if len(self.faults) >= MAX_FAULTS:
                 break
         self.at = None
 
-    def _inner(self, label: str, instruction: Instruction, results: frozenset[Role]) -> None:
+    def _unreadable(self, instruction: Instruction) -> None:
+        """Why an instruction cannot read all that it reads."""
+        for value in instruction.inputs:
+            if value not in self.written:
+                self._fault(f"{self.label} reads {value.name} before it is written")
+            elif value.role in SLOTTED and self.laid_out and not self.arena.holds(value):
+                self._fault(f"{self.label} reads {value.name}, but something else was written over it")
+            elif value.role in PERSISTENT and self.current.get(value.name) is not value:
+                self._fault(f"{self.label} reads {value.name} as it was before it changed")
+
+    def _reads_forward(self, instruction: Instruction) -> None:
+        for value in instruction.inputs:
+            if value.role in BACKWARD_RESULTS:
+                self._fault(f"{self.label} is a forward instruction and reads {value.name}")
+
+    def _fill(self, instruction: Instruction, output: Value) -> None:
+        """An output in a slot."""
+        if self.letter == "F":
+            self.forward_shapes[output.name] = output.shape
+        elif output.role is Role.DELTA:
+            self._shape_of_gradient(output)
+        if self.laid_out:
+            self._put(instruction, output)
+        else:
+            self.readable.add(output)
+
+    def _change(self, name: str, before: Value | None, after: Value | None) -> None:
+        """The persistent array `name` holds another value from now on; None: nothing."""
+        if before is not None:
+            self.readable.discard(before)
+        if after is None:
+            self.current.pop(name, None)
+        else:
+            self.current[name] = after
+            self.readable.add(after)
+
+    def _inner(self, instruction: Instruction, results: frozenset[Role]) -> None:
         """What lives within a merged step only."""
         for value in instruction.inner:
             if value in self.written:
-                self._fault(f"{label} computes {value.name} a second time")
+                self._fault(f"{self.label} computes {value.name} a second time")
             if value.role not in results:
-                self._fault(f"{label} stands in the wrong part: it computes {value.name}, a {value.role}")
+                self._fault(f"{self.label} stands in the wrong part: it computes {value.name}, a {value.role}")
             if results is FORWARD_RESULTS:
                 self.forward_shapes[value.name] = value.shape
             elif value.role is Role.DELTA:
-                self._shape_of_gradient(label, value)
+                self._shape_of_gradient(value)
 
-    def _as_before(self, label: str, instruction: Instruction) -> None:
+    def _as_before(self, instruction: Instruction) -> None:
         """What a step leaves whose members were found to be right among themselves: in an earlier plan."""
         for output in instruction.outputs:
             if output.role in PERSISTENT:
                 before = self.current.get(output.name)
                 if before is not None and before not in instruction.inputs:
-                    self._fault(f"{label} writes {output.name} and loses what was there")
-                self.current[output.name] = output
+                    self._fault(f"{self.label} writes {output.name} and loses what was there")
+                self._change(output.name, before, output)
 
-    def _members(self, label: str, instruction: Instruction, results: frozenset[Role]) -> None:
+    def _members(self, instruction: Instruction, results: frozenset[Role]) -> None:
         """The members of a step one by one: each reads what persists as it is at that moment."""
         current, inner = self.current, instruction.inner
         before = {v.name: current.get(v.name) for v in inner}
@@ -257,72 +296,70 @@ class _Check:
             allowed = UPDATED if of_step else results
             for value in member.inputs:
                 if value.role in PERSISTENT and current.get(value.name) is not value:
-                    self._fault(f"{label} reads {value.name} as it was before it changed")
+                    self._fault(f"{self.label} reads {value.name} as it was before it changed")
             for output in member.outputs:
                 if output.role not in allowed:
-                    self._fault(f"{label} stands in the wrong part: it writes {output.name}, a {output.role}")
+                    self._fault(f"{self.label} stands in the wrong part: it writes {output.name}, a {output.role}")
                 if output.role in PERSISTENT:
-                    self._replace(label, member, output)
+                    self._replace(member, output)
         for name, lies_there in before.items():  # what is used up where it arises never comes to lie in the array
-            if current.get(name) not in inner:
-                continue
-            if lies_there is None:
-                del current[name]
-            else:
-                current[name] = lies_there
+            used_up = current.get(name)
+            if used_up in inner:
+                self._change(name, used_up, lies_there)
 
-    def _rules(self, letter: str, at: int, instruction: Instruction) -> None:
+    def _rules(self, instruction: Instruction) -> None:
         primitive = instruction.primitive
         rule = RULES.get(type(primitive))
         if rule is None:
-            self._fault(f"{letter}{at} is of an unknown kind")
+            self._fault(f"{self.label} is of an unknown kind")
             return
-        self.known[id(instruction)] = instruction
+        self.known.add(instruction)
         if id(primitive) not in self.well_formed:
             found = list(record_faults(primitive))
             for problem in found:
-                self._fault(f"{letter}{at} ({instruction.outputs[0].name}): {problem}")
+                self._fault(f"{self.label} ({instruction.outputs[0].name}): {problem}")
             if found:
                 raise _MalformedError
             self.well_formed.add(id(primitive))
         found = list(rule(instruction))
         for problem in found:
-            self._fault(f"{letter}{at} ({instruction.outputs[0].name}): {problem}")
+            self._fault(f"{self.label} ({instruction.outputs[0].name}): {problem}")
         if found and isinstance(primitive, Fused):
             raise _MalformedError
 
-    def _shape_of_gradient(self, label: str, value: Value) -> None:
+    def _shape_of_gradient(self, value: Value) -> None:
         shape = self.forward_shapes.get(value.name[1:])
         if shape is not None and shape != value.shape:
-            self._fault(f"{label} writes {value.name} {value.shape}, but {value.name[1:]} is {shape}")
+            self._fault(f"{self.label} writes {value.name} {value.shape}, but {value.name[1:]} is {shape}")
 
-    def _put(self, label: str, instruction: Instruction, number: int) -> None:
-        value = instruction.outputs[number]
+    def _put(self, instruction: Instruction, value: Value) -> None:
         slot = self._place(value)
         if slot not in self.rows:
-            self._fault(f"{label} writes {value.name}, which has no slot")
+            self._fault(f"{self.label} writes {value.name}, which has no slot")
             return
         columns: Size = M if self.per_sample[slot] else 1
         if value.shape[1] != columns or not fits(_stored_rows(value), self.rows[slot]):
             self._fault(
-                f"{label}: {value.name} {value.shape} does not fit slot {slot}, which has {self.rows[slot]} rows"
+                f"{self.label}: {value.name} {value.shape} does not fit slot {slot}, which has {self.rows[slot]} rows"
             )
-        for gone in self.arena.write(value, slot):
+        destroyed = self.arena.write(value, slot)
+        self.readable -= destroyed
+        self.readable.add(value)
+        for gone in destroyed:
             if gone in instruction.inputs:
-                self._overwrite(label, instruction, gone, number)
+                self._overwrite(instruction, gone, value)
             elif gone in instruction.outputs:
-                self._fault(f"{label} writes {value.name} over {gone.name}, which it writes too")
+                self._fault(f"{self.label} writes {value.name} over {gone.name}, which it writes too")
 
-    def _overwrite(self, label: str, instruction: Instruction, before: Value, number: int) -> None:
-        """An output in the place of an input: only where each entry is read before it is written."""
-        value = instruction.outputs[number]
+    def _overwrite(self, instruction: Instruction, before: Value, value: Value) -> None:
+        """The output `value` in the place of an input: only where each entry is read before it is written."""
         alike = before.shape == value.shape and before.packed == value.packed
         if not alike or self._place(before) != self._place(value):
-            self._fault(f"{label} overwrites {before.name} {before.shape} by {value.name} {value.shape}")
-        entrywise = _entrywise(instruction, number)
+            self._fault(f"{self.label} overwrites {before.name} {before.shape} by {value.name} {value.shape}")
+        free = entrywise(instruction, instruction.outputs.index(value))
         for position, read in enumerate(instruction.inputs):
-            if read is before and position not in entrywise:
-                self._fault(f"{label} overwrites {before.name} while it still needs it")
+            if read is before and position not in free:
+                self._fault(f"{self.label} overwrites {before.name} while it still needs it")
                 return
 
     def _laid_out_slots(self) -> Arena:
@@ -332,15 +369,15 @@ class _Check:
             self._fault(str(error))
             return Arena([replace(slot, on=()) for slot in self.plan.slots])
 
-    def _replace(self, label: str, instruction: Instruction, value: Value) -> None:
+    def _replace(self, instruction: Step, value: Value) -> None:
         before = self.current.get(value.name)
         if before is not None and before not in instruction.inputs:
-            self._fault(f"{label} writes {value.name} and loses what was there")
+            self._fault(f"{self.label} writes {value.name} and loses what was there")
         elif before is not None and before.shape != value.shape:
-            self._fault(f"{label} changes the shape of {value.name}")
+            self._fault(f"{self.label} changes the shape of {value.name}")
         elif before is None and value.version != 0:
-            self._fault(f"{label} adds to {value.name}, which does not exist yet")
-        self.current[value.name] = value
+            self._fault(f"{self.label} adds to {value.name}, which does not exist yet")
+        self._change(value.name, before, value)
 
     def _place(self, value: Value) -> int:
         return self.plan.places.get(value, 0)
@@ -353,36 +390,5 @@ def _stored_rows(value: Value) -> Size:
 
 def _changes_in_turn(instruction: Instruction) -> bool:
     """Does a merged step change what persists several times: a gradient that grows, a parameter updated with it?"""
-    if not isinstance(instruction.primitive, Fused):
-        return False
     used_up = any(v.role in PERSISTENT for v in instruction.inner)
     return used_up or any(v.role is Role.PARAMETER for v in instruction.outputs)
-
-
-def _entrywise(instruction: Instruction, number: int) -> range | tuple[int, ...]:
-    """The inputs that are read entry by entry at the place where output `number` is written, and not after that."""
-    primitive, count = instruction.primitive, len(instruction.inputs)
-    if isinstance(primitive, Fused):
-        return tuple(_entrywise_in_all(primitive.members, count, count + len(instruction.inner) + number))
-    return _read_entrywise(primitive, count)
-
-
-def _entrywise_in_all(members: Sequence[Member], count: int, output: int) -> Iterator[int]:
-    """The inputs that no member reads in another way, and none behind the one that writes `output` reads at all."""
-    writer = next((at for at, member in enumerate(members) if output in member.outputs), -1)
-    otherwise: set[int] = set()
-    for at, member in enumerate(members):
-        free = _read_entrywise(member.primitive, len(member.inputs))
-        otherwise.update(n for position, n in enumerate(member.inputs) if at > writer or position not in free)
-    return (n for n in range(count) if n not in otherwise)
-
-
-def _read_entrywise(primitive: Primitive, count: int) -> range | tuple[int, ...]:
-    """The inputs of a primitive that are read entry by entry at the place where its output is written."""
-    if isinstance(primitive, Map):
-        return range(count)
-    if isinstance(primitive, Product):
-        return range(2 + primitive.bias, count)
-    if isinstance(primitive, Slice | MeanOverSamples | Decay) and primitive.accumulate:
-        return (count - 1,)
-    return ()

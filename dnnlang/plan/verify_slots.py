@@ -20,8 +20,9 @@ class Arena:
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         """Raises ValueError where a slot stands on itself, or on one that does not exist."""
-        self._on = {s.number: s.on for s in slots}
-        self._level = _levels(self._on)
+        on = {s.number: s.on for s in slots}
+        self._level = _levels(on)
+        self._on = {number: frozenset(others) for number, others in on.items()}  # a slot may stand on thousands
         self._reached: dict[tuple[int, int], bool] = {}  # what was found out: (upper, lower)
         self._unharmed: set[Value] = set()
         self._sorted: list[int] = []  # of what lies there, upwards

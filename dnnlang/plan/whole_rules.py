@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from dnnlang.plan.instruction_rules import members
+from dnnlang.plan.instruction_rules import Step, members
 from dnnlang.plan.ir import Instruction, Plan, Purpose
 from dnnlang.primitives.fill import Zeros
 from dnnlang.primitives.loss import Loss
@@ -120,7 +120,7 @@ def _in_place(plan: Plan) -> Iterator[Wrong]:
         yield f"{value.name} is packed, and no mask", value
 
 
-def _written(part: Instruction, gradients: Mapping[str, object], changed: set[str]) -> Iterator[str]:
+def _written(part: Step, gradients: Mapping[str, object], changed: set[str]) -> Iterator[str]:
     """Roles and names of what one primitive writes."""
     allowed = WRITES.get(type(part.primitive), PASSED)
     for value in part.outputs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ import dnnlang
 from dnnlang.plan.ir import Purpose
 from dnnlang.plan.memory import slots_ratio
 from dnnlang.plan.packing import Block, pack
-from dnnlang.plan.packing.exact import Finder
+from dnnlang.plan.packing.exact import Finder, sections
 from dnnlang.plan.packing.greedy import first_fit, orders
 from dnnlang.plan.packing.problem import bound, height, independent, neighbours, overlaps
 from dnnlang.plan.packing.sweep import SWEEPS
@@ -50,6 +50,21 @@ def test_whatever_packs_packs_without_overlaps(given: list[Block]) -> None:
     for order in orders(given):
         assert sorted(order) == list(range(len(given)))
         assert not overlaps(given, first_fit(given, beside(given), order))
+
+
+@given(blocks())
+def test_sections_begin_where_the_blocks_in_use_are_as_many_as_can_be(given: list[Block]) -> None:
+    """Each of the largest sets of blocks that share a moment is in use in one section."""
+
+    def together(at: int) -> frozenset[int]:
+        return frozenset(n for n, b in enumerate(given) if b.lower <= at < b.upper)
+
+    sets = {together(at) for at in range(20)}
+    largest = {one for one in sets if not any(one < other for other in sets)}
+    begins = sections(given)
+    found = [{together(at) for at in range(*ends)} & largest for ends in pairwise([*begins, 20])]
+    assert all(len(one) == 1 for one in found)
+    assert set[frozenset[int]]().union(*found) == largest
 
 
 @given(blocks())

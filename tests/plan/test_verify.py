@@ -19,6 +19,7 @@ from dnnlang.plan.layout import starts
 from dnnlang.plan.passes import make_plan
 from dnnlang.plan.verify import faults, verify
 from dnnlang.primitives import Map, Product
+from dnnlang.primitives.update import Clip
 from dnnlang.primitives.values import Role, Value
 from dnnlang.scalar.expression import apply, variable
 from dnnlang.sizes import M
@@ -338,9 +339,33 @@ def test_a_wrong_pass_is_an_internal_error_that_names_it(monkeypatch: pytest.Mon
         plan_of()
 
 
+def test_a_gradient_is_not_read_as_it_was_before_it_changed() -> None:
+    """An update with the gradient before it was clipped."""
+    plan = plan_of()
+    clip = plan.updates[0]
+    assert isinstance(clip.primitive, Clip)
+    update = plan.updates[1]
+    before = clip.inputs[clip.outputs.index(update.inputs[1])]
+    inputs = (update.inputs[0], before, *update.inputs[2:])
+    found = verify(replace(plan, updates=changed(plan.updates, 1, inputs=inputs)))
+    assert f"U2 reads {before.name} as it was before it changed" in found
+
+
+def test_what_nobody_reads_is_found() -> None:
+    """From dead code on: before, plans may hold what turns out to be needless."""
+    architecture = dnnlang.compile(PROGRAM).architecture
+    for after, found in (("keep", []), ("dead code", ["spare is written, and nobody reads it"])):
+        plan = make_plan(architecture, Purpose.GRADIENTS, level=1, training=True, after=after)
+        at = find(plan.forward, "Z[1]")
+        spare = Value("spare", plan.forward[at].output.shape, Role.ACTIVATION)
+        twice = replace(plan.forward[at], outputs=(spare,))
+        assert verify(replace(plan, forward=(*plan.forward, twice))) == found
+
+
 def test_the_verifier_calls_nothing_that_it_verifies() -> None:
     """Records of primitives are data; their functions, and the passes', are not used."""
     folder = Path(passes.__file__).parent
-    source = "".join((folder / name).read_text(encoding="utf-8") for name in ("verify.py", "instruction_rules.py"))
+    names = ("verify.py", "verify_slots.py", "instruction_rules.py", "overwrite_rules.py", "recomputed_rules.py")
+    source = "".join((folder / name).read_text(encoding="utf-8") for name in names)
     for name in (".shape(", ".derivative(", ".overwritable(", "last_uses", "plan.passes import", "plan.slots import"):
         assert name not in source

@@ -7,7 +7,10 @@ is a skyline. After MiniMalloc (Moffitt, ASPLOS 2023) and TelaMalloc (Maas et al
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import add, le
 from random import Random
 from typing import Final
 
@@ -15,8 +18,8 @@ from dnnlang.plan.packing.problem import Block, loads
 
 MOST_BLOCKS: Final = 300
 """The search descends a level for each block that it places."""
-NODES: Final = (2, 5)
-NOISE: Final = (20, 60)
+NODES: Final = (2, 3)
+NOISE: Final = (3, 10)
 """The limits of one attempt, a block, and by how many places a block may stand elsewhere in its order; in turns."""
 
 
@@ -95,16 +98,29 @@ def _ranks(blocks: Sequence[Block]) -> list[list[float]]:
     return found
 
 
+def sections(blocks: Sequence[Block]) -> list[int]:
+    """Where each section begins: the first moment at which a block begins behind one at which a block ended."""
+    moments = sorted({(b.lower, True) for b in blocks} | {(b.upper, False) for b in blocks})
+    ended = [True, *(not begins for _, begins in moments)]
+    return [moment for (moment, begins), after_end in zip(moments, ended, strict=False) if begins and after_end]
+
+
 class _Search:
-    """Time is cut into sections, at the moments at which a block begins or ends."""
+    """Time is cut into sections: a new one begins where a block does, and one has ended since the last began.
+
+    All blocks of a section share the moment before the first of them ends, so nothing else needs to be looked at.
+    """
 
     def __init__(self, blocks: Sequence[Block]) -> None:
-        moments = sorted({moment for b in blocks for moment in (b.lower, b.upper)})
-        section = {moment: number for number, moment in enumerate(moments)}
-        self.first = [section[b.lower] for b in blocks]
-        self.end = [section[b.upper] for b in blocks]
+        begins = sections(blocks)
+        self.first = [bisect_right(begins, b.lower) - 1 for b in blocks]
+        self.end = [bisect_left(begins, b.upper) for b in blocks]
         self.size = [b.size for b in blocks]
-        self.sections = len(moments) - 1
+        self.sections = len(begins)
+        self.beside = [
+            [n for n in range(len(blocks)) if self.first[n] < end and first < self.end[n] and n != number]
+            for number, (first, end) in enumerate(zip(self.first, self.end, strict=True))
+        ]
         self.offsets = [0] * len(blocks)
 
     def begin(self, height: int, rank: Sequence[float], nodes: int, effort: int) -> None:
@@ -138,9 +154,12 @@ class _Search:
         self.visits += OVERHEAD + len(left)
         if self.nodes < 0 or self.visits > self.effort:
             raise _Exhausted
-        parts = self._parts(left)
-        if len(parts) > 1:
-            return all(self._place(part, rests, missing, floor) for part in sorted(parts, key=len))
+        ends = list(accumulate(map(self.end.__getitem__, left), max))
+        if floor + max(missing[self.first[left[0]] : ends[-1]]) > self.height:
+            return False
+        if any(map(le, ends, map(self.first.__getitem__, left[1:]))):  # one begins where all before it have ended
+            parts = sorted(self._parts(left), key=len)
+            return all(self._place(part, rests, missing, floor) for part in parts)
         size = self.size
         # Whoever rests so low that it would fit below all that is still to come was to be placed before.
         ceiling = min([rests[n] + size[n] for n in left])
@@ -168,8 +187,8 @@ class _Search:
         if top + max(still[first:end]) > self.height:
             return False
         raised = rests[:]
-        for other in left:
-            if begins[other] < end and first < ends[other] and raised[other] < top:
+        for other in self.beside[number]:
+            if raised[other] < top:
                 raised[other] = top
         self.offsets[number] = at
         return self._place([n for n in left if n != number], raised, still, at)
@@ -187,11 +206,11 @@ class _Search:
 
     def _fits(self, left: list[int], rests: list[int], missing: list[int], floor: int) -> bool:
         """Is there room in every section of theirs, if its blocks lay as low as the lowest of them can?"""
-        ends = self.end
-        begin, end = self.first[left[0]], max([ends[n] for n in left])
-        lowest = [0] * (end - begin)
+        begins, ends = self.first, self.end
+        lowest = [0] * self.sections
         for number in sorted(left, key=rests.__getitem__, reverse=True):  # the lowest one last, over the others
-            first, last = self.first[number] - begin, ends[number] - begin
-            lowest[first:last] = [max(rests[number], floor)] * (last - first)
-        height = self.height
-        return all(low + m <= height for low, m in zip(lowest, missing[begin:end], strict=True))
+            first, end, at = begins[number], ends[number], rests[number]
+            lowest[first:end] = [at if at > floor else floor] * (end - first)
+        begin, end = begins[left[0]], max([ends[n] for n in left])
+        most: int = max(map(add, lowest[begin:end], missing[begin:end]))
+        return most <= self.height

@@ -10,9 +10,9 @@ from dnnlang.plan.packing.greedy import first_fit, improved, orders
 from dnnlang.plan.packing.problem import Block, Packing, bound, height, independent, neighbours
 from dnnlang.plan.packing.sweep import SWEEPS
 
-EFFORT: Final = 150_000
-"""Blocks that may be looked at. A million a second or so."""
-FIRST: Final = 130_000
+EFFORT: Final = 220_000
+"""Blocks that may be looked at. Two millions a second or so."""
+FIRST: Final = 200_000
 """Of this, what the first search for the goal gets at least."""
 HALVINGS: Final = 5
 
