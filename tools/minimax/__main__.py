@@ -58,6 +58,15 @@ def polynomials() -> Iterator[Polynomial]:
         lambda z: z / 2,
     )
     yield Polynomial(
+        "log1p_rest",
+        "(log((1 + s) / (1 - s)) - 2 s) / s^3 in z = s^2, for |s| up to 1/3",
+        _of_square(lambda s: (2 * mp.atanh(s) - 2 * s) / s**3),
+        ALMOST_ZERO,
+        (mpmath.mpf("0.11112"), mpmath.mpf("0.11112")),
+        (4, 10),
+        lambda z: z / 2,
+    )
+    yield Polynomial(
         "power_rest",
         "(3/2 log((1 + s) / (1 - s)) - 3 s - s^3) / s^5 in z = s^2, for |s| up to 1/5",
         _of_square(lambda s: (3 * mp.atanh(s) - 3 * s - s**3) / s**5),

@@ -160,11 +160,18 @@ INLINE vec vlog1p(vec x) {
     return pick(less(splat(-1), x), pick(less(x, PLUS_INFINITY), inside, edge), edge);
 }
 
+/* log(1 + x) for x from 0 to 1, which is log((1 + s) / (1 - s)) with s = x / (2 + x). */
+INLINE vec log1p_of_fraction(vec x) {
+    vec s = x / (x + R(2.0));
+    vec z = s * s;
+    vec twice = s + s;
+    return twice + s * z * log1p_rest(z);
+}
 /* log(1 + exp(x)) */
-INLINE vec vlog1pexp(vec x) { return vmax_number(x, splat(0)) + log1p_inside(exp_minus_abs(x)); }
+INLINE vec vlog1pexp(vec x) { return vmax_number(x, splat(0)) + log1p_of_fraction(exp_minus_abs(x)); }
 /* log(1 + exp(x)) - t x: nothing cancels where t is 1. */
 INLINE vec vlogistic_loss(vec x, vec t) {
-    return (vmax_number(x, splat(0)) - t * x) + log1p_inside(exp_minus_abs(x));
+    return (vmax_number(x, splat(0)) - t * x) + log1p_of_fraction(exp_minus_abs(x));
 }
 
 /* ---------------------------------------------------------------- the error function */
