@@ -6,11 +6,12 @@ need each other share a loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from dnnlang.backends.native.entrywise import Entries, is_entrywise
 from dnnlang.backends.native.expressions import literal
+from dnnlang.backends.native.loops import Loop
 from dnnlang.backends.native.operands import Operands, has_samples
 from dnnlang.backends.native.reductions import ColumnLoops
 from dnnlang.backends.native.steps import Part, Work, constant
@@ -21,17 +22,6 @@ from dnnlang.primitives.map import Map, MeanOverSamples
 
 SOME: Final = 32
 """Vectors of losses that are added as they are, before they are added in doubles, which takes longer."""
-
-
-def _columns_loop(lines: Sequence[str]) -> list[str]:
-    """`lines` for each vector of samples of this thread, which begins at sample j."""
-    return [
-        "int64_t v0, v1;",
-        "share(e->vectors, t, T, &v0, &v1);",
-        "for (int64_t j = v0 * LANES; j < v1 * LANES; j += LANES) {",
-        *(f"    {line}" for line in lines),
-        "}",
-    ]
 
 
 def _units(i: Instruction) -> int:
@@ -52,10 +42,10 @@ def _map(i: Instruction, w: Writing) -> None:
         lines = [*loops.lines, o.store(out, "0", "j", result)]
     else:
         lines = [*loops.lines, *loops.over_units(lambda result: [o.store(out, "i", "j", result)], rows)]
-    body = (
-        _columns_loop(lines) if has_samples(out) else ["if (t != 0) return;", "const int64_t j = 0; (void)j;", *lines]
-    )
-    w.call(body, o, part=Part.COLUMNS if has_samples(out) else Part.ROWS, work=0)
+    if has_samples(out):
+        w.loop(Loop(tuple(lines), o))
+        return
+    w.call(["if (t != 0) return;", "const int64_t j = 0; (void)j;", *lines], o, part=Part.ROWS, work=0)
 
 
 def _loss(i: Instruction, w: Writing) -> None:
@@ -72,18 +62,14 @@ def _loss(i: Instruction, w: Writing) -> None:
         lines = list(loops.lines)
     lines += [
         f"some += first_numbers({result}, e->m - j);",
-        f"if (j / LANES % {SOME} != {SOME} - 1) continue;",
-        "total += sum_in_double(some);",
-        "some = splat(0);",
+        f"if (j / LANES % {SOME} == {SOME} - 1) {{",
+        "    total += sum_in_double(some);",
+        "    some = splat(0);",
+        "}",
     ]
-    factor = literal(p.weight, 64)
-    body = [
-        "double total = 0;",
-        "vec some = splat(0);",
-        *_columns_loop(lines),
-        f"e->J[t][0] += {factor} / (double)e->m * (total + sum_in_double(some));",
-    ]
-    w.call(body, o, part=Part.COLUMNS, work=0)
+    before = ("double total = 0;", "vec some = splat(0);")
+    summed = f"e->J[t][0] += {literal(p.weight, 64)} / (double)e->m * (total + sum_in_double(some));"
+    w.loop(Loop(tuple(lines), o, before, (summed,)))
 
 
 def _mean(i: Instruction, w: Writing) -> None:

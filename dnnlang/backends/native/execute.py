@@ -18,8 +18,8 @@ from dnnlang.backends.native.forward import BLOCK, Block, Forward, SourceOfData,
 from dnnlang.backends.native.meetings import Region, Stage, stages
 from dnnlang.backends.native.operands import has_samples, row_length, units
 from dnnlang.backends.native.pace import Pace
-from dnnlang.backends.native.source import Section, Written
-from dnnlang.backends.native.steps import PERSISTENT, Argument, Call, Part, Place, Work
+from dnnlang.backends.native.source import Written
+from dnnlang.backends.native.steps import PERSISTENT, Argument, Call, Part, Place, Section, Work
 from dnnlang.backends.runner import Ready
 from dnnlang.plan.ir import Plan, Purpose
 from dnnlang.plan.layout import starts

@@ -164,6 +164,10 @@ def _along_samples(maker: Instruction, chain: Sequence[Instruction], rest: Seque
     rows = constant(maker.inputs[1].shape[0]) if is_product else 1
     q = o.read_from(maker.inputs[1]) if is_product else p
     factor = "* LOAD_FIRST(q + b * e->ld + s, n)" if is_product else ""
+
+    def sums(count: int) -> str:
+        return f"ALONG_SAMPLES({count}, {units}, c[b][i] += LOAD_FIRST(p + i * e->ld + s, n) {factor})"
+
     body = [
         "int64_t r0, r1;",
         f"share({rows}, t, T, &r0, &r1);",
@@ -172,10 +176,7 @@ def _along_samples(maker: Instruction, chain: Sequence[Instruction], rest: Seque
         *([f"    const real *const q = {q} + r * e->ld;"] if is_product else []),
         f"    int64_t count = r1 - r < {BLOCK} ? r1 - r : {BLOCK};",
         f"    vec c[{BLOCK}][{units}] = {{0}};",
-        f"    if (count == {BLOCK})",
-        f"        ALONG_SAMPLES({BLOCK}, {units}, c[b][i] += LOAD_FIRST(p + i * e->ld + s, n) {factor})",
-        "    else",
-        f"        ALONG_SAMPLES(count, {units}, c[b][i] += LOAD_FIRST(p + i * e->ld + s, n) {factor})",
+        *(f"    if (count == {n}) {sums(n)}" for n in range(min(BLOCK, rows), 0, -1)),
         "    for (int64_t b = 0; b < count; ++b) {",
         "        int64_t row = r + b;",
         "        vec total = splat(0);",

@@ -7,8 +7,10 @@ in one.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnnlang.backends.native.expressions import literal
 from dnnlang.backends.native.steps import Place, Work, constant
@@ -17,6 +19,8 @@ from dnnlang.sizes import M
 
 if TYPE_CHECKING:
     from dnnlang.backends.native.writing import Writing
+
+_STEADY: Final = re.compile(r"\bo\[(\d+)\]|\be->(ld|mean)\b|\be->scalars\[(\d+)\]")
 
 SKEWED_FROM = 256
 """Rows of so many numbers do not begin at multiples of a large power of two: those share few lines of the cache."""
@@ -101,3 +105,21 @@ class Operands:
     def _note(places: list[Place], value: Place) -> None:
         if value not in places:
             places.append(value)
+
+
+def read_once(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Lines to begin with, and `lines`, which use them: what a store could change, if one knew nothing of it.
+
+    A compiler has to read that again after each store, work out addresses again, and takes long over both.
+    """
+    declared: dict[str, str] = {}
+
+    def named(found: re.Match[str]) -> str:
+        pointer, size, scalar = found.groups()
+        name = f"o{pointer}" if pointer else size or f"scalar{scalar}"
+        kind = "real *const" if pointer else "const int64_t" if size == "ld" else "const real"
+        declared[name] = f"{kind} {name} = {found[0]};"
+        return name
+
+    changed = [_STEADY.sub(named, line) for line in lines]
+    return list(declared.values()), changed

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dnnlang.backends.native.entrywise import Entries, is_entrywise
-from dnnlang.backends.native.operands import Operands
+from dnnlang.backends.native.loops import Loop
+from dnnlang.backends.native.operands import Operands, read_once
 from dnnlang.backends.native.steps import Part, Place, Work, constant
 from dnnlang.backends.native.writing import Writing
 from dnnlang.plan.ir import Instruction
@@ -25,6 +26,8 @@ WIDTHS = (1, 2, 3)
 """Vectors that a tile may be wide."""
 WHOLE = "aligned_vec"
 """The type of a whole vector; shorter ones end a row of which little is left over, as far as there are any."""
+SMALL = 32
+"""Products with so many entries of W need no tiles: to call one takes longer."""
 FEW_TERMS = 16
 """Up to so many terms what follows the sums of a tile is unrolled, though it takes compilers long."""
 SHORT = 6
@@ -33,8 +36,6 @@ SHORT = 6
 _ROW_READ: Final = re.compile(r"= LOAD\((o\d+ \+ \(+i0 \+ i\).*)\);$")
 _LONG: Final = re.compile(r"\bv(?!abs|max|min|sign)\w+\(")
 """What stands for many instructions."""
-
-_STEADY: Final = re.compile(r"\bo\[(\d+)\]|\be->(ld|mean)\b|\be->scalars\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,15 @@ def forward_group(parts: Sequence[Instruction], w: Writing) -> int:
     out = first.outputs[0]
     length = str(w.row_length(W))
     left = Left(W, length, "1") if p.transpose_left else Left(W, "1", length)
-    entries = Entries(w, Operands(), "i0 + i", "j0 + j * LANES")
+    terms = constant(A.shape[0])
+    rows = constant(out.shape[0])
+    small = rows * terms <= SMALL
+    entries = Entries(w, Operands(), *(("i", "j") if small else ("i0 + i", "j0 + j * LANES")))
     entries.begin(out, _sum(first, p, entries))
     for follower in followers:
         entries.map(follower, str(constant(out.shape[0])))
     entries.finish(wanted=w.lasting((first, *followers), parts[1 + len(followers) :]))
-    terms = constant(A.shape[0])
-    rows = constant(out.shape[0])
-    _write(w, left, A, "e->ld", terms, rows, entries)
+    (_loop if small else _write)(w, left, A, terms, rows, entries)
     return 1 + len(followers)
 
 
@@ -95,8 +97,24 @@ def _sum(i: Instruction, p: Product, entries: Entries) -> str:
     return text
 
 
-def _write(w: Writing, left: Left, right: Value, ldr: str, terms: int, rows: int, entries: Entries) -> None:
+def _loop(w: Writing, left: Left, right: Value, terms: int, rows: int, entries: Entries) -> None:
+    """A product of few entries is made for one vector of samples after the other, its terms in the order of tiles."""
     o = entries.operands
+    L, R = o.read_from(left.place), o.read_from(right)
+    body = [
+        f"vec r[{terms}];",
+        f"UNROLLED for (int k = 0; k < {terms}; ++k) r[k] = LOAD({R} + k * e->ld + j);",
+        f"{'UNROLLED ' if _is_short(entries.lines) else ''}for (int i = 0; i < {rows}; ++i) {{",
+        "    vec sum = splat(0);",
+        f"    UNROLLED for (int k = 0; k < {terms}; ++k) sum += {L}[i * {left.rows} + k * {left.terms}] * r[k];",
+        *(f"    {line}" for line in entries.lines),
+        "}",
+    ]
+    w.loop(Loop(tuple(body), o, work=rows * terms))
+
+
+def _write(w: Writing, left: Left, right: Value, terms: int, rows: int, entries: Entries) -> None:
+    o, ldr = entries.operands, "e->ld"
     tiles = tiles_of(w, entries.lines, row_counts(rows), w.widths, rows * terms, unrolled=terms <= FEW_TERMS)
     sums = Work("sums", 1, rows * WIDTHS[-1] * w.lanes if terms > CHUNK else 0, for_each_thread=True)
     L, R = o.read_from(left.place), o.read_from(right)
@@ -147,7 +165,7 @@ def tiles_of(
 
 def _tile(w: Writing, lines: Sequence[str], size: tuple[int, int], kind: tuple[int, str], unrolled: bool) -> str:
     rows, width = size
-    declared, behind = _read_once(lines)
+    declared, behind = read_once(lines)
     each = [f"for (int i = 0; i < {rows}; ++i)", f"    UNROLLED for (int j = 0; j < {width}; ++j)"]
     head, total = "UNROLLED ", "c[i][j]"
     kept: list[str] = []
@@ -179,21 +197,3 @@ def _fetched(lines: Sequence[str], rows: int, width: int) -> list[str]:
 
 def _is_short(lines: Sequence[str]) -> bool:
     return len(lines) <= SHORT and not any(_LONG.search(line) for line in lines)
-
-
-def _read_once(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Lines to begin with, and `lines`, which use them: what a store could change, if one knew nothing of it.
-
-    A compiler has to read that again after each store, work out addresses again, and takes long over both.
-    """
-    declared: dict[str, str] = {}
-
-    def named(found: re.Match[str]) -> str:
-        pointer, size, scalar = found.groups()
-        name = f"o{pointer}" if pointer else size or f"scalar{scalar}"
-        kind = "real *const" if pointer else "const int64_t" if size == "ld" else "const real"
-        declared[name] = f"{kind} {name} = {found[0]};"
-        return name
-
-    changed = [_STEADY.sub(named, line) for line in lines]
-    return list(declared.values()), changed

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -15,7 +14,7 @@ from dnnlang.backends.native.division import divided
 from dnnlang.backends.native.gradients import gradient_group, is_gradient
 from dnnlang.backends.native.moves import MOVES
 from dnnlang.backends.native.products import WIDTHS, forward_group
-from dnnlang.backends.native.steps import Call, Source
+from dnnlang.backends.native.steps import Call, Section, Source
 from dnnlang.backends.native.writing import Writing
 from dnnlang.errors import InternalError
 from dnnlang.plan.ir import Instruction, Plan, parts
@@ -26,16 +25,6 @@ from dnnlang.primitives.product import Product
 HEADERS: Final = ("vectors.h", "coefficients.h", "math.h", "run.h", "product.h", "squares.h", "few.h", "rows.h")
 WRITERS: Final[dict[type, Callable[[Instruction, Writing], None]]] = {**CHANGES, **COLUMNS, **MOVES}
 """What writes a plain instruction by itself, by its primitive; products are written in groups."""
-
-
-class Section(StrEnum):
-    """When a call is made: J, and the penalties on it, are left out where nobody asks for them."""
-
-    FORWARD = "forward"
-    LOSS = "loss"
-    PENALTY = "penalty"
-    BACKWARD = "backward"
-    UPDATE = "update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +88,12 @@ def calls_of(
 ) -> tuple[tuple[Section, Call], ...]:
     """Writes the steps of a plan into `source`, products in tiles of so many vectors; the calls that run the plan."""
     w = Writing(plan, source, lanes, bits, widths)
-    calls: list[tuple[Section, Call]] = []
     sections = (Section.FORWARD, plan.forward), (Section.BACKWARD, plan.backward), (Section.UPDATE, plan.updates)
     for section, instructions in sections:
         for instruction in instructions:
-            for part in _write(instruction, w):
-                calls.extend((_section(part, section), call) for call in w.calls)
-                w.calls.clear()
-    return tuple(calls)
+            _write(instruction, section, w)
+    w.close()
+    return tuple(w.calls)
 
 
 def _section(part: Instruction, of: Section) -> Section:
@@ -115,12 +102,13 @@ def _section(part: Instruction, of: Section) -> Section:
     return Section.PENALTY if isinstance(part.primitive, Penalty) else of
 
 
-def _write(instruction: Instruction, w: Writing) -> Iterator[Instruction]:
-    """Writes an instruction group by group; yields the first part of each when its calls are in `w`."""
+def _write(instruction: Instruction, section: Section, w: Writing) -> None:
+    """Writes an instruction, those of its parts together that belong together."""
     w.begin(instruction)
     rest = parts(instruction)
     while rest:
         first = rest[0]
+        w.enter(_section(first, section))
         if is_gradient(first):
             count = gradient_group(rest, w)
         elif isinstance(first.primitive, Product):
@@ -129,7 +117,6 @@ def _write(instruction: Instruction, w: Writing) -> Iterator[Instruction]:
             count = 1
             w.lasting(rest[:1], rest[1:])
             _writer(first)(first, w)
-        yield first
         rest = rest[count:]
 
 

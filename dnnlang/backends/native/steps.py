@@ -17,6 +17,16 @@ class Part(StrEnum):
     ROWS = "rows"  # its share of the rows, which it reads and writes for all samples
 
 
+class Section(StrEnum):
+    """When a call is made: J, and the penalties on it, are left out where nobody asks for them."""
+
+    FORWARD = "forward"
+    LOSS = "loss"
+    PENALTY = "penalty"
+    BACKWARD = "backward"
+    UPDATE = "update"
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """Room that the plan does not know of: `rows` rows, of as many numbers as samples or of `columns` numbers.

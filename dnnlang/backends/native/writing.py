@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count
 
+from dnnlang.backends.native.loops import Loop, Overlaps, joined, may_join
 from dnnlang.backends.native.operands import Operands, has_samples, row_length
-from dnnlang.backends.native.steps import Call, Part, Place, Source, Work, constant
-from dnnlang.plan.ir import Instruction, Plan, parts
+from dnnlang.backends.native.steps import Call, Part, Place, Section, Source, Work, constant
+from dnnlang.plan.ir import Instruction, Plan, Purpose, parts
 from dnnlang.primitives.mask import Mask
 from dnnlang.primitives.values import Role, Value
 
@@ -23,12 +24,15 @@ class Writing:
     lanes: int
     bits: int
     widths: tuple[int, ...] = (1, 2, 3)  # vectors that a tile of a product may be wide
-    calls: list[Call] = field(default_factory=list)
+    calls: list[tuple[Section, Call]] = field(default_factory=list)
+    section: Section = Section.FORWARD
     inner: dict[Value, Work] = field(default_factory=dict)  # those of the instruction at hand that need room
     scales: dict[Value, Fraction] = field(default_factory=dict)  # of masks: what a kept entry is
     outputs: frozenset[Value] = frozenset()
     _numbers: count[int] = field(default_factory=count)
     _turns: count[int] = field(default_factory=count)
+    _open: list[Loop] = field(default_factory=list)  # which later loops may still join
+    _overlaps: Overlaps | None = None
 
     def turn(self) -> int:
         """0 and 1 by turns."""
@@ -39,6 +43,12 @@ class Writing:
         self.inner = {}
         self.outputs = frozenset(instruction.outputs)
         self._numbers = count()
+
+    def enter(self, section: Section) -> None:
+        """What comes next is of this section. Those of a step are always run together, but J of inference is not."""
+        if section is not self.section and self.plan.purpose is Purpose.INFERENCE:
+            self.close()
+        self.section = section
 
     def fresh(self) -> str:
         """A name for a variable, that no other of the function has."""
@@ -106,13 +116,33 @@ class Writing:
         writes: Sequence[Place] = (),
     ) -> None:
         """Adds a function with this body, and its call. It writes to the room in `extra`, and reads that in `seen`."""
+        self.close()
         works, read = tuple(work for _, work in extra), tuple(work for _, work in seen)
         lines = [*self.pointers(operands, *extra, *seen), *body]
         places = tuple(self.place(p) if isinstance(p, Value) else p for p in operands.places)
         written = [self.place(p) if isinstance(p, Value) else p for p in (*operands.written, *writes)]
         reads = tuple(p for p in places if p not in written or p in map(self._placed, operands.read))
         number, arguments = self.source.function(lines), (*places, *works, *read)
-        self.calls.append(Call(number, arguments, (*reads, *read), (*written, *works), part, work))
+        self.calls.append((self.section, Call(number, arguments, (*reads, *read), (*written, *works), part, work)))
+
+    def loop(self, loop: Loop) -> None:
+        """Adds a loop over the samples of a block, to the ones right before it if that can be."""
+        located = replace(loop, operands=self._located(loop.operands))
+        self._overlaps = self._overlaps or Overlaps(self.plan)
+        if not may_join(self._open, located, self._overlaps):
+            self.close()
+        self._open.append(located)
+
+    def close(self) -> None:
+        """Makes a call of the loops so far: none joins them any more."""
+        loops, self._open = self._open, []
+        if loops:
+            body, operands = joined(loops)
+            self.call(body, operands, part=Part.COLUMNS, work=sum(loop.work for loop in loops))
+
+    def _located(self, o: Operands) -> Operands:
+        """The operands of the instruction at hand, as places that mean the same in every other."""
+        return Operands(*([self._placed(p) for p in places] for places in (o.places, o.written, o.read)))
 
     def _placed(self, place: Place) -> Place:
         return self.place(place) if isinstance(place, Value) else place

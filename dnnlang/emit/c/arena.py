@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dnnlang.backends.native.operands import row_length
-from dnnlang.backends.native.source import Section
-from dnnlang.backends.native.steps import PERSISTENT, Argument, Call, Place, Work, constant
+from dnnlang.backends.native.steps import PERSISTENT, Argument, Call, Place, Section, Work, constant
 from dnnlang.plan.ir import Plan
 from dnnlang.plan.layout import starts
 from dnnlang.primitives.values import Role, Value

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dnnlang.backends.native.source import Section, calls_of, step_functions
-from dnnlang.backends.native.steps import Call, Place, Source
+from dnnlang.backends.native.source import calls_of, step_functions
+from dnnlang.backends.native.steps import Call, Place, Section, Source
 from dnnlang.emit.c.arena import Lasting, Raster, Room, batch
 from dnnlang.emit.c.interface import Argument, Interface
 from dnnlang.emit.c.shake import needed

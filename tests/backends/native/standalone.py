@@ -12,7 +12,7 @@ import numpy as np
 from dnnlang.backends.buffers import aligned_buffer
 from dnnlang.backends.native.backend import Native
 from dnnlang.backends.native.execute import ALL, FORWARD, LOSS, PENALIZED, Executable
-from dnnlang.backends.native.source import Section
+from dnnlang.backends.native.steps import Section
 from dnnlang.backends.native.toolchain import Output, build
 from dnnlang.network import Network
 from tests.backends.native.comparing import Array, Arrays
