@@ -4,7 +4,8 @@
 
 Every contestant gets the same data, the same initial weights and the same update, in float32, on all cores; after 20
 steps their parameters must agree to 1e-4. They take turns in an order that is drawn anew each time, each for about a
-fifth of a second, `--rounds` times; the table shows medians in microseconds a step, the bound (all products at the best
+fifth of a second, `--rounds` times, with a rest before each turn, because the threads of the one before may spin for a
+tenth of a second; the table shows medians in microseconds a step, the bound (all products at the best
 rate measured on this machine) and the fraction of it that the native backend reaches. Those that are not installed are
 left out, with a line.
 """
@@ -27,6 +28,8 @@ import dnnlang
 
 SLICE = 0.2
 """Seconds that a contestant gets at a time."""
+REST = 0.15
+"""Seconds before a turn: OpenBLAS lets its threads wait for work that long, on the processors that others need."""
 CHECKED_STEPS = 20
 TOLERANCE = 1e-4
 
@@ -91,8 +94,11 @@ def measured(contestants: list[Any], rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {c.name: [] for c in contestants}
     rng = np.random.default_rng(0)
     for _ in range(rounds):
-        for n in rng.permutation(len(contestants)):  # threads of one may still spin when the next one begins
-            times[contestants[n].name].append(timed(contestants[n].run, counts[contestants[n].name]))
+        for n in rng.permutation(len(contestants)):
+            name, run = contestants[n].name, contestants[n].run
+            time.sleep(REST)
+            run(max(1, counts[name] // 10))
+            times[name].append(timed(run, counts[name]))
     return {name: statistics.median(t) for name, t in times.items()}
 
 
