@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import dnnlang
+from dnnlang.backends.numpy.backend import NumPy
 from dnnlang.network import Network
+from dnnlang.plan.ir import Purpose
 from dnnlang.program import Program
 from tests.programs import ProgramSpec, programs
 
@@ -33,6 +37,7 @@ OPERATIONS = {
     "where": "layer 6 steep\nlayer 1\nloss huber\ndefine activation steep(z) = where(z > 0, z * z, exp(z) - 1)",
     "dropout": "layer 12 relu\ndropout 0.5\nlayer 9 tanh\ndropout 0.1\nlayer 3 softmax",
     "normal": "standardize\nlayer 6\nbatchnorm\napply relu\nlayer 6\nlayernorm\napply tanh\nlayer 3 softmax",
+    "twice standardized": "standardize\nstandardize\nlayer 3 softmax",
     "joined": "layer 5 tanh as a\nlayer 5\nmultiply from a, _\nadd from a, _\nconcat from a, _\nlayer 1 sigmoid",
     "penalty": "layer 6 relu l2=0.1\nlayer 3 softmax\ntrain { l2 0.5; clip_norm 1; optimizer momentum }",
     "adamw": "layer 6 relu\nlayer 3 softmax\ntrain { optimizer adamw }",
@@ -104,6 +109,27 @@ def test_operations(name: str, level: int) -> None:
     program = dnnlang.compile(f"input 5\n{OPERATIONS[name]}", optimize=level)
     for purpose, m, dtype in (("step", 5000, "float32"), ("gradients", 33, "float64"), ("inference", 5000, "float32")):
         assert_truth(program, purpose, m, dtype)
+
+
+@pytest.mark.parametrize("level", [0, 2])
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("purpose", [Purpose.INFERENCE, Purpose.STEP])
+def test_an_executable_goes_with_its_last_user(purpose: Purpose, name: str, level: int) -> None:
+    """It does not wait for the garbage collector, and its arrays with it: nothing in it leads back to it."""
+    program = dnnlang.compile(f"input 5\n{OPERATIONS[name]}", optimize=level)
+    network = program.load()
+    plan = program.plan(purpose)
+    persistent = {**network.tensors, **network.state}
+    persistent |= {value.name: network.tensors[of] for of, value in plan.gradients.items()}
+    executable = NumPy(np.dtype("float32"), 0).executable(plan, 7, persistent)
+    executable.place(np.empty(executable.arena_bytes(), np.uint8))
+    there = weakref.ref(executable)
+    gc.disable()
+    try:
+        del executable
+        assert there() is None
+    finally:
+        gc.enable()
 
 
 @given(programs(), st.integers(0, 2), st.integers(1, 40), st.sampled_from(["float32", "float64"]))

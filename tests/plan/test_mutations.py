@@ -16,7 +16,8 @@ import pytest
 
 import dnnlang
 from dnnlang.backends.buffers import aligned_buffer
-from dnnlang.backends.numpy.execute import PERSISTENT, Executable
+from dnnlang.backends.numpy.context import PERSISTENT
+from dnnlang.backends.numpy.execute import Executable
 from dnnlang.diagnostics import Diagnostics
 from dnnlang.plan.from_json import PlanFile, read_plans
 from dnnlang.plan.ir import Plan, Purpose

@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy.typing as npt
 
 from dnnlang.backends.numpy.frame import FrameBuilder
-from dnnlang.primitives.values import Value
+from dnnlang.primitives.values import Role, Value
 from dnnlang.scalar.expression import Expr
 from dnnlang.sizes import Size
 from dnnlang.sizes import evaluate as size_of
 
 Shape = tuple[int, int]
+
+PERSISTENT: Final = frozenset((Role.PARAMETER, Role.STATISTIC, Role.GRADIENT, Role.STATE))
+"""Whose arrays outlive a run."""
+
+
+class Numbers:
+    """The place of each value in the frame: one a persistent array, by its name, one a value otherwise.
+
+    It leads back to nobody, so an executable and its arrays go with the last who uses them, not with the next round of
+    the garbage collector.
+    """
+
+    def __init__(self, frame: FrameBuilder, persistent: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._frame = frame
+        self._persistent = persistent
+        self._numbers: dict[Value | str, int] = {}
+
+    def of(self, value: Value) -> int:
+        """The place of a value, which gets one if it has none yet."""
+        key = _key(value)
+        if key not in self._numbers:
+            self._numbers[key] = self._frame.add(None if key is value else self._persistent[value.name])
+        return self._numbers[key]
+
+    def known(self, value: Value) -> int | None:
+        """The place of a value, if it has one."""
+        return self._numbers.get(_key(value))
 
 
 @dataclass(slots=True)
@@ -59,3 +89,7 @@ class Context:
         if a in self.places or b in self.places:
             return self.places.get(a) == self.places.get(b)
         return a.name == b.name
+
+
+def _key(value: Value) -> Value | str:
+    return value.name if value.role in PERSISTENT else value

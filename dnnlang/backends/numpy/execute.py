@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dnnlang.backends.buffers import buffer_bytes, padded
-from dnnlang.backends.numpy.context import Context
+from dnnlang.backends.numpy.context import Context, Numbers
 from dnnlang.backends.numpy.frame import Frame, FrameBuilder, Step, view
 from dnnlang.backends.numpy.instructions import COMPILERS, compiled
 from dnnlang.backends.numpy.masks import unpack
@@ -18,16 +18,13 @@ from dnnlang.plan.ir import Instruction, Plan, Purpose
 from dnnlang.plan.layout import starts
 from dnnlang.primitives.loss import Loss
 from dnnlang.primitives.penalty import Penalty
-from dnnlang.primitives.values import Role, Value
+from dnnlang.primitives.values import Value
 from dnnlang.scalar.evaluate import evaluate
 from dnnlang.sizes import evaluate as size_of
 from dnnlang.source import Span
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
-
-PERSISTENT: Final = frozenset((Role.PARAMETER, Role.STATISTIC, Role.GRADIENT, Role.STATE))
-"""Whose arrays outlive a run."""
 
 
 class Executable:
@@ -41,14 +38,13 @@ class Executable:
         self.plan = plan
         self.m = m
         self._frame = FrameBuilder(dtype)
-        self._persistent = persistent
-        self._numbers: dict[Value | str, int] = {}
+        self._numbers = Numbers(self._frame, persistent)
         # Only plans for inference are traced, value by value.
         apart = plan.purpose is Purpose.INFERENCE
-        self._context = Context(self._frame, m, seed, self._number, plan.places, apart=apart)
-        self._inputs = {name: self._number(v) for name, v in plan.inputs.items()}
-        self._targets = {name: self._number(v) for name, v in plan.targets.items()}
-        self._outputs = {name: self._number(v) for name, v in plan.outputs.items()}
+        self._context = Context(self._frame, m, seed, self._numbers.of, plan.places, apart=apart)
+        self._inputs = {name: self._numbers.of(v) for name, v in plan.inputs.items()}
+        self._targets = {name: self._numbers.of(v) for name, v in plan.targets.items()}
+        self._outputs = {name: self._numbers.of(v) for name, v in plan.outputs.items()}
         self._forward: list[Step] = []
         self._losses: list[tuple[int, list[Step]]] = []  # the steps for J, and how many of _forward come before
         self._penalties: list[Step] = []
@@ -89,16 +85,17 @@ class Executable:
         dtype = self._frame.dtype
         begins, end = self._slots_laid_out()
         for value, slot_number in self.plan.places.items():
-            if value in self._numbers:
-                array = view(arena, begins[slot_number], self._context.stored(value), dtype)
-                self._frame.arrays[self._numbers[value]] = array
+            number = self._numbers.known(value)
+            if number is not None:
+                self._frame.arrays[number] = view(arena, begins[slot_number], self._context.stored(value), dtype)
         self._frame.place_workspace(arena[end:])
 
     def displace(self) -> None:
         """Lets go of the arena."""
         for value in self.plan.places:
-            if value in self._numbers:
-                self._frame.arrays[self._numbers[value]] = None
+            number = self._numbers.known(value)
+            if number is not None:
+                self._frame.arrays[number] = None
         self._frame.displace_workspace()
 
     # ------------------------------------------------------------ running
@@ -188,7 +185,7 @@ class Executable:
 
         Of a mask that is stored as single bits, a copy in numbers.
         """
-        number = self._numbers.get(value.name if value.role in PERSISTENT else value)
+        number = self._numbers.known(value)
         return None if number is None else self._entries(value, self._frame.arrays[number])
 
     def _entries(self, value: Value, array: Array) -> Array:
@@ -215,14 +212,6 @@ class Executable:
             merged.extend(steps)
             done = before
         return [*merged, *self._forward[done:]]
-
-    def _number(self, value: Value) -> int:
-        """The place of a value in the frame: one a persistent array, one a value otherwise."""
-        persistent = value.role in PERSISTENT
-        key: Value | str = value.name if persistent else value
-        if key not in self._numbers:
-            self._numbers[key] = self._frame.add(self._persistent[value.name] if persistent else None)
-        return self._numbers[key]
 
     def _slots_laid_out(self) -> tuple[dict[int, int], int]:
         """Where each slot begins, in bytes, and where the highest ends."""
