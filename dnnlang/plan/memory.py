@@ -48,7 +48,7 @@ class Memory:
     @property
     def least(self) -> Bytes:
         """The largest sum of live slots: no arena can be smaller."""
-        return self.lower_bound + -self.persistent
+        return self.lower_bound - self.persistent
 
     def at(self, m: int) -> Memory:
         """For m samples: numbers, unless other sizes are open."""
@@ -76,7 +76,7 @@ def memory(plan: Plan, item_bytes: int = ITEM_BYTES) -> Memory:
     persistent = parameters + gradients + state + statistics
     least = lower_bound(plan, item_bytes)
     peak, bound = slots + persistent, least + persistent
-    return Memory(parameters, gradients, state, cache, slots + -cache, peak, bound, statistics)
+    return Memory(parameters, gradients, state, cache, slots - cache, peak, bound, statistics)
 
 
 def elements(values: Iterable[Value]) -> Size:

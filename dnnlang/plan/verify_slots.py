@@ -9,10 +9,14 @@ of others. Numbers would not do: slots of 3 m and m end where one of 4 m does, u
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from dnnlang.plan.ir import Slot
 from dnnlang.primitives.values import Value
+
+FEW: Final = 4
+"""Slots below one, up to which a tuple of them is looked through."""
 
 
 class Arena:
@@ -22,7 +26,10 @@ class Arena:
         """Raises ValueError where a slot stands on itself, or on one that does not exist."""
         on = {s.number: s.on for s in slots}
         self._level = _levels(on)
-        self._on = {number: frozenset(others) for number, others in on.items()}  # a slot may stand on thousands
+        # A slot may stand on thousands, but nearly all stand on one or two, and to look through these takes no set.
+        self._on: dict[int, Collection[int]] = {
+            number: others if len(others) <= FEW else frozenset(others) for number, others in on.items()
+        }
         self._reached: dict[tuple[int, int], bool] = {}  # what was found out: (upper, lower)
         self._unharmed: set[Value] = set()
         self._sorted: list[int] = []  # of what lies there, upwards

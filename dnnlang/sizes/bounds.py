@@ -7,7 +7,7 @@ from math import comb
 from typing import Final
 
 from dnnlang.sizes.monomial import Monomial, Opaque
-from dnnlang.sizes.polynomial import Size, evaluate, substitute, subtract, symbols
+from dnnlang.sizes.polynomial import SIZES, Size, evaluate, substitute, subtract, symbols
 
 _MAX_DEGREE: Final = 8
 
@@ -36,12 +36,17 @@ class Maximum:
         return f"<{self}>"
 
     def __add__(self, other: Size) -> Maximum:
-        return Maximum(tuple(s + other for s in self.sizes))
+        return Maximum(tuple(s + other for s in self.sizes)) if isinstance(other, SIZES) else NotImplemented
 
     __radd__ = __add__
 
+    def __sub__(self, other: Size) -> Maximum:
+        return Maximum(tuple(s - other for s in self.sizes)) if isinstance(other, SIZES) else NotImplemented
+
     def __mul__(self, other: int) -> Maximum:
-        """Times a positive number."""
+        """Times a positive number. Times a negative one the largest would be the smallest."""
+        if other < 1:
+            raise ValueError(f"{self} times {other} is no maximum")
         return Maximum(tuple(s * other for s in self.sizes))
 
     __rmul__ = __mul__

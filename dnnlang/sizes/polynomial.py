@@ -16,6 +16,8 @@ from dnnlang.sizes.monomial import ONE, Atom, Monomial, Opaque, checked, join, l
 from dnnlang.sizes.monomial import quotient as monomial_quotient
 
 MAX_TERMS: Final = 10_000
+FEW: Final = 4
+"""Symbols, such as nearly all sizes have at most."""
 MAX_DEPTH: Final = 40
 """Of quotients and powers inside one another: so whoever walks a formula may recurse."""
 
@@ -73,13 +75,13 @@ class Polynomial:
         return f"<{self}>"
 
     def __add__(self, other: Size) -> Size:
-        return add(self, other)
+        return add(self, other) if isinstance(other, SIZES) else NotImplemented
 
     def __radd__(self, other: int) -> Size:
         return add(other, self)
 
     def __sub__(self, other: Size) -> Size:
-        return subtract(self, other)
+        return subtract(self, other) if isinstance(other, SIZES) else NotImplemented
 
     def __rsub__(self, other: int) -> Size:
         return subtract(other, self)
@@ -88,31 +90,33 @@ class Polynomial:
         return Polynomial({k: -v for k, v in self._terms.items()})
 
     def __mul__(self, other: Size) -> Size:
-        return multiply(self, other)
+        return multiply(self, other) if isinstance(other, SIZES) else NotImplemented
 
     def __rmul__(self, other: int) -> Size:
         return multiply(other, self)
 
     def __floordiv__(self, other: Size) -> Size:
-        return floor_divide(self, other)
+        return floor_divide(self, other) if isinstance(other, SIZES) else NotImplemented
 
     def __rfloordiv__(self, other: int) -> Size:
         return floor_divide(other, self)
 
     def __truediv__(self, other: Size) -> Size:
-        return divide(self, other)
+        return divide(self, other) if isinstance(other, SIZES) else NotImplemented
 
     def __rtruediv__(self, other: int) -> Size:
         return divide(other, self)
 
     def __pow__(self, other: Size) -> Size:
-        return power(self, other)
+        return power(self, other) if isinstance(other, SIZES) else NotImplemented
 
     def __rpow__(self, other: int) -> Size:
         return power(other, self)
 
 
 Size = int | Polynomial
+SIZES: Final[tuple[type, ...]] = (int, Polynomial)
+"""What operators know; with anything else the other operand has its say."""
 
 
 @lru_cache(maxsize=4096)
@@ -134,8 +138,15 @@ def symbols(size: Size) -> frozenset[str]:
         for monomial in size._terms:
             for atom, _ in monomial:
                 names.update((atom,) if isinstance(atom, str) else symbols(atom.left) | symbols(atom.right))
-        size._symbols = frozenset(names)
+        found = frozenset(names)
+        size._symbols = _shared(found) if len(found) <= FEW else found
     return size._symbols
+
+
+@lru_cache(maxsize=1024)
+def _shared(names: frozenset[str]) -> frozenset[str]:
+    """One set for all sizes in the same symbols: it takes more room than most of them."""
+    return names
 
 
 # ---------------------------------------------------------------- sums and products

@@ -112,6 +112,41 @@ def test_maximum_keeps_what_may_be_largest(sizes: list[Size], at: dict[str, int]
     assert value == max(evaluate(s, at) for s in sizes)
 
 
+@given(polynomials, st.integers(1, 9), values)
+def test_a_maximum_is_added_and_multiplied_in_either_order(size: Size, factor: int, at: dict[str, int]) -> None:
+    peak = maximum(2 * d + 3, k, n)
+    assert isinstance(peak, Maximum)
+    largest = peak.evaluate(at)
+    assert (size + peak).evaluate(at) == (peak + size).evaluate(at) == evaluate(size, at) + largest
+    assert (peak - size).evaluate(at) == largest - evaluate(size, at)
+    assert (factor * peak).evaluate(at) == (peak * factor).evaluate(at) == factor * largest
+    assert size + peak - size == peak
+    assert size != peak
+    assert peak != size
+
+
+@pytest.mark.parametrize(
+    ("operate", "error"),
+    [
+        (lambda peak: d - peak, TypeError),  # the smallest of several
+        (lambda peak: 3 - peak, TypeError),
+        (lambda peak: peak + peak, TypeError),
+        (lambda peak: peak - peak, TypeError),
+        (lambda peak: d * peak, TypeError),
+        (lambda peak: peak * d, TypeError),
+        (lambda peak: d // peak, TypeError),
+        (lambda peak: d / peak, TypeError),
+        (lambda peak: d**peak, TypeError),
+        (lambda peak: d < peak, TypeError),
+        (lambda peak: -1 * peak, ValueError),
+        (lambda peak: peak * 0, ValueError),
+    ],
+)
+def test_what_is_no_maximum_of_sizes_is_refused(operate: Callable[[Size | Maximum], object], error: type) -> None:
+    with pytest.raises(error):
+        operate(maximum(d, k))
+
+
 @given(st.lists(polynomials, max_size=6))
 def test_total_is_the_sum(sizes: list[Size]) -> None:
     expected: Size = 0

@@ -76,6 +76,7 @@ def test_live_bytes_are_the_lower_bound_at_64(spec: ProgramSpec) -> None:
     needs = memory(plan)
     assert number(needs.slots, 64) == number(needs.peak, 64) - number(needs.persistent, 64)
     assert number(needs.workspace + needs.cache, 64) == number(needs.slots, 64)
+    assert number(needs.cache + needs.workspace, 64) == number(needs.slots, 64)
 
 
 def test_a_slot_that_stands_on_too_little_is_found() -> None:
