@@ -247,12 +247,10 @@ class Network:
 
     def trace(self, X: Data, *, training: bool = False) -> Iterator[tuple[str, Array, Span | None]]:
         """Every value of the forward part as it is computed: its name, a copy, the statement it comes from."""
-        from dnnlang.backends.numpy.execute import Executable as Traced
-
         x = self._read(X)
         plan = self.program.plan(Purpose.INFERENCE, training=training, dtype=self.dtype)
         self._refuse_unfitted()
-        traced = Traced(plan, _samples(x), self._numpy_dtype, self._persistent(plan), self.seed)
+        traced = reference(self._numpy_dtype, self.seed).executable(plan, _samples(x), self._persistent(plan))
         traced.place(aligned_buffer(traced.arena_bytes()))
         yield from traced.trace(x, step=self.steps + 1)
 

@@ -45,8 +45,8 @@ def native(dtype: np.dtype[Any], seed: int) -> Backend:
     return Native(dtype, seed)
 
 
-def reference(dtype: np.dtype[Any], seed: int) -> Backend:
-    """NumPy."""
+def reference(dtype: np.dtype[Any], seed: int) -> NumPy:
+    """NumPy, whatever the network runs on: also for those who look at single values."""
     return NumPy(dtype, seed)
 
 

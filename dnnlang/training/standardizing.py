@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dnnlang.backends.numpy.execute import Executable
+from dnnlang.backends.choice import reference
 from dnnlang.diagnostics.diagnostic import rule
 from dnnlang.errors import NumericError
 from dnnlang.graph.architecture import Node
@@ -99,9 +99,10 @@ def _values(network: Network, node: str, X: Mapping[str, Array]) -> Iterator[Arr
     """The values of a node that nothing trained stands above, (k, ·) in chunks, computed by the reference backend."""
     architecture = replace(network.program.architecture, outputs=(node,), losses=())
     plan = make_plan(architecture, Purpose.INFERENCE, level=2, training=False)
+    backend = reference(np.dtype(network.dtype), network.seed)
     for start in range(0, samples(X), CHUNK):
         part = {name: array[:, start : start + CHUNK] for name, array in X.items()}
-        executable = Executable(plan, samples(part), network.dtype, network.tensors, network.seed)
+        executable = backend.executable(plan, samples(part), network.tensors)
         executable.place(np.empty(executable.arena_bytes(), np.uint8))
         yield executable.forward(part, step=1)[node]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dnnlang.backends.numpy.execute import Executable
+from dnnlang.backends.choice import reference
 from dnnlang.plan.ir import Instruction, Purpose
 from dnnlang.plan.passes import make_plan
 from dnnlang.primitives.values import Value
@@ -36,7 +36,7 @@ def trace(network: Network, X: Data, Y: Data, *, training: bool = True) -> list[
     plan = make_plan(architecture, Purpose.INFERENCE, level=0, training=training)
     inputs = _by_name(X, architecture.inputs)
     targets = _by_name(Y, tuple(plan.targets))
-    executable = Executable(plan, samples(X), network.dtype, network.tensors, network.seed)
+    executable = reference(np.dtype(network.dtype), network.seed).executable(plan, samples(X), network.tensors)
     executable.place(np.empty(executable.arena_bytes(), np.uint8))
     executable.forward(inputs, step=network.steps + 1)
     known = {value: inputs[name] for name, value in plan.inputs.items()}
