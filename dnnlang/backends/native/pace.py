@@ -15,16 +15,20 @@ SHORT: Final = 0.005
 """Seconds of a try."""
 FEW: Final = 3
 """Steps of a try, if they are not long: threads that had to wake up are slow in the first."""
-AGAIN: Final = {False: 0.25, True: 5.0}
+AGAIN: Final = {False: 0.1, True: 5.0}
 """Seconds of training after which what was slower is tried again: several threads, and one, which changes less."""
 
 
 @dataclass(slots=True)
 class Pace:
-    """What `threads` may be, the most likely first; seconds a step of each, as last measured."""
+    """What `threads` may be, the most likely first; seconds a step of each, the less of the last two measured.
+
+    One alone does not count: another program may just then have needed a processor for some milliseconds.
+    """
 
     threads: tuple[int, ...]
     seconds: dict[int, float] = field(default_factory=dict)
+    _last: dict[int, float] = field(default_factory=dict)  # measured
     _since: dict[int, float] = field(default_factory=dict)  # seconds of training since it was measured well
 
     def next(self) -> tuple[int, int]:
@@ -37,7 +41,9 @@ class Pace:
 
     def note(self, threads: int, steps: int, seconds: float) -> None:
         """So many steps on so many threads took so many seconds."""
-        self.seconds[threads] = seconds / steps
+        each = seconds / steps
+        self.seconds[threads] = min(each, self._last.get(threads, each))
+        self._last[threads] = each
         for T in self._since:
             self._since[T] += seconds
         if (steps >= FEW and seconds > SHORT / 2) or seconds > LONG / 2:

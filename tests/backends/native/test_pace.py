@@ -23,7 +23,7 @@ def test_one_choice_is_no_choice() -> None:
 
 def test_the_faster_one_is_found() -> None:
     assert ran(Pace((2, 1)), {2: 3e-3, 1: 5e-3}, 8) == [2, 2, 1, 1, 2, 2, 2, 2]
-    assert ran(Pace((2, 1)), {2: 9e-3, 1: 5e-3}, 6) == [2, 2, 1, 1, 1, 1]
+    assert ran(Pace((2, 1)), {2: 9e-3, 1: 5e-3}, 5) == [2, 2, 1, 1, 1]
 
 
 def test_a_short_try_is_repeated() -> None:
@@ -46,9 +46,18 @@ def test_it_goes_over_when_the_machine_changes() -> None:
     pace = Pace((2, 1))
     near, far = {2: 6e-3, 1: 9e-3}, {2: 18e-3, 1: 9e-3}
     assert ran(pace, near, 10)[4:] == [2] * 6
-    assert ran(pace, far, 4) == [2, 1, 1, 1]
+    assert ran(pace, far, 4) == [2, 2, 1, 1]
     assert 2 in ran(pace, near, 3)
     assert ran(pace, near, 5) == [2] * 5
+
+
+def test_one_disturbance_does_not_count() -> None:
+    """Another program needs a processor for some milliseconds."""
+    pace = Pace((2, 1))
+    alone = {2: 6e-3, 1: 9e-3}
+    ran(pace, alone, 10)
+    assert ran(pace, {2: 18e-3}, 1) == [2]
+    assert ran(pace, alone, 5) == [2] * 5
 
 
 def test_what_is_slow_costs_little() -> None:
@@ -58,4 +67,4 @@ def test_what_is_slow_costs_little() -> None:
         threads, steps = pace.next()
         pace.note(threads, steps, steps * 1e-4 * threads)
         spent[threads] += steps * 1e-4 * threads
-    assert spent[2] < 0.05 * spent[1]
+    assert spent[2] < 0.07 * spent[1]
