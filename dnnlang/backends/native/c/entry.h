@@ -54,7 +54,7 @@ static void finish_step(run *r, int64_t time) {
 EXPORT void dnn_run(env *e, const int64_t *code, int64_t times, int threads, const source *from, int64_t sources,
                     const int64_t *columns, double *losses) {
     int T = threads < MAX_THREADS ? threads : MAX_THREADS;
-    training r = {{{work, T}, e, functions, code, times, from, bring_drawn, finish_step}, make_scalars, sources, columns, losses};
+    training r = {{{work, T, 0}, e, functions, code, times, from, bring_drawn, finish_step}, make_scalars, sources, columns, losses};
     for (int64_t b = 0; b < code[1]; ++b) e->J[b][0] = e->penalty[b][0] = 0;
     make_scalars(e);
     together(&r.base.base);
@@ -63,14 +63,14 @@ EXPORT void dnn_run(env *e, const int64_t *code, int64_t times, int threads, con
 /* The forward part for the batch that `f` tells of. 0 if some of its numbers are not finite. */
 EXPORT int dnn_forward(const forward *f) {
     if (f->threads == 1) return steps(f);
-    passing p = {{{work, (int)f->threads}, f->e, functions, f->code, 1, f->from, bring_checked, finish_nothing}, 0};
+    passing p = {{{work, (int)f->threads, 1}, f->e, functions, f->code, 1, f->from, bring_checked, finish_nothing}, 0};
     together(&p.base.base);
     return !atomic_load_explicit(&p.refused, memory_order_relaxed);
 }
 
 /* The same for many samples. */
 EXPORT int dnn_forward_many(const many *f) {
-    passing_many p = {{pass_many, (int)f->threads}, f, 0, 0};
+    passing_many p = {{pass_many, (int)f->threads, 1}, f, 0, 0};
     together(&p.base);
     return !atomic_load_explicit(&p.refused, memory_order_relaxed);
 }

@@ -57,7 +57,8 @@ OF_ALL_UNITS _Thread_local int this_thread;
 typedef struct job job;
 struct job {
     void (*work)(job *, int t, int T);
-    int T; /* fewer can do all of it: nobody waits for one that has not begun */
+    int T;    /* fewer can do all of it: nobody waits for one that has not begun */
+    int once; /* over soon, so it is not worth much to prepare for it */
 };
 
 static struct {
@@ -98,16 +99,18 @@ static void *helper(void *argument) {
 
 /* Threads that wait for each other by spinning look busy to a scheduler, which may leave two of them on one processor for
    long, while another is idle. So where there are as many as processors, each gets one for the time of a job: this
-   thread the one that it is on. Where there are more processors, the helpers keep off that one. */
+   thread the one that it is on. Where there are more processors, the helpers keep off that one. For a job that is over
+   soon they only keep off: to ask the system takes as long as some thousand multiplications. */
 #if defined(__linux__) && defined(CPU_SET)
 typedef struct {
     int fixed;
     cpu_set_t usual;
 } settled;
 
-static settled settle(int T) {
+static settled settle(int T, int once) {
     settled s = {0};
     int here = sched_getcpu();
+    if (once && here == pool.apart_from) return s;
     if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof s.usual, &s.usual) != 0) return s;
     cpu_set_t one, others = s.usual;
     CPU_CLR(here, &others);
@@ -124,7 +127,7 @@ static settled settle(int T) {
     pool.all = all;
     CPU_ZERO(&one);
     CPU_SET(here, &one);
-    s.fixed = all && sched_setaffinity(0, sizeof one, &one) == 0;
+    s.fixed = all && !once && sched_setaffinity(0, sizeof one, &one) == 0;
     return s;
 }
 
@@ -133,7 +136,7 @@ static void unsettle(const settled *s) {
 }
 #else
 typedef int settled;
-static settled settle(int T) { return T; }
+static settled settle(int T, int once) { return T + once; }
 static void unsettle(const settled *s) { (void)s; }
 #endif
 
@@ -177,7 +180,7 @@ static void together(job *j) {
         pool.threads_started[++pool.running] = thread;
         pool.apart_from = -1;
     }
-    settled place = settle(j->T);
+    settled place = settle(j->T, j->once);
     if (j->T > pool.running + 1) j->T = pool.running + 1;
     atomic_store(&pool.done, 0);
     for (int t = 0; t < MAX_THREADS; ++t) atomic_store(&claims[t].taken, 0);
