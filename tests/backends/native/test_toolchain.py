@@ -15,8 +15,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import dnnlang
 from dnnlang.backends.native import cache, toolchain
 from dnnlang.backends.native.cache import Cache, UnusableFolderError
 from dnnlang.backends.native.machine import describe
@@ -294,6 +296,21 @@ def test_a_package_brings_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: object() if name == "ziglang" else None)
     monkeypatch.setattr(toolchain, "version", lambda name: "0.1")
     assert compiler().command == (sys.executable, "-m", "ziglang", "cc")
+
+
+def test_what_that_compiler_makes_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("ziglang")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program = dnnlang.compile("input 3\nlayer 5 tanh\ndropout 0.2\nlayer 1 sigmoid")
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((3, 37)).astype(np.float32), rng.integers(0, 2, (1, 37)).astype(np.float32)
+    losses = []
+    for backend in ("native", "numpy"):
+        network = program.load(backend=backend)
+        losses.append([network.step(X, Y) for _ in range(3)])
+    assert "ziglang" in compiler().identity
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 @pytest.mark.parametrize("given", ["no-such-compiler -m64", "'unbalanced"])
