@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.exploring import USUAL
+
 Golden = Callable[[Path, str], None]
 
 # `ci` is what everybody runs: the same examples each time. `explore` looks for new ones:
@@ -17,7 +19,7 @@ Golden = Callable[[Path, str], None]
 settings.register_profile(
     "ci",
     derandomize=True,
-    max_examples=40,
+    max_examples=USUAL,
     deadline=None,  # a shared machine's stalls are not failures
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -20,6 +20,7 @@ from dnnlang.backends.numpy.backend import NumPy
 from dnnlang.network import Network
 from dnnlang.plan.ir import Purpose
 from dnnlang.program import Program
+from tests.exploring import examples
 from tests.programs import ProgramSpec, programs
 
 Data = dict[str, NDArray[Any]]
@@ -133,7 +134,7 @@ def test_an_executable_goes_with_its_last_user(purpose: Purpose, name: str, leve
 
 
 @given(programs(), st.integers(0, 2), st.integers(1, 40), st.sampled_from(["float32", "float64"]))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_random_programs(spec: ProgramSpec, level: int, m: int, dtype: str) -> None:
     program = dnnlang.compile(spec.text, optimize=level)
     for purpose in ("inference", "gradients", "step"):

@@ -11,6 +11,7 @@ import dnnlang
 from dnnlang.backends.numpy import expressions, pieces, tiles
 from dnnlang.network import Network
 from tests.backends.test_numpy_memory import OPERATIONS, Data, drawn
+from tests.exploring import examples
 from tests.programs import ProgramSpec, programs
 
 
@@ -46,7 +47,7 @@ def test_operations(name: str, level: int) -> None:
 
 
 @given(programs(), st.integers(0, 2), st.integers(1, 11))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_random_programs(spec: ProgramSpec, level: int, m: int) -> None:
     compared(spec.text, level, m)
 

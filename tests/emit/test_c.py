@@ -16,6 +16,7 @@ from dnnlang.emit.c import FILES, c_files
 from dnnlang.network import Network
 from tests.conftest import Golden
 from tests.emit.compilers import COMPILERS, SANITIZED, build, links, passes, run, write
+from tests.exploring import examples
 from tests.programs import ProgramSpec, programs
 
 HERE = Path(__file__).parent
@@ -103,7 +104,7 @@ def test_nothing_is_read_or_written_outside_its_place(compiler: str, training: b
 
 
 @needs_compiler
-@settings(max_examples=5, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(5), suppress_health_check=list(HealthCheck))
 @given(spec=programs())
 def test_any_program(spec: ProgramSpec, tmp_path_factory: pytest.TempPathFactory) -> None:
     network = loaded(spec.text)
@@ -115,7 +116,7 @@ def test_any_program(spec: ProgramSpec, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.slow
 @needs_compiler
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
 @given(spec=programs(max_nodes=12))
 def test_any_program_on_every_compiler(spec: ProgramSpec, tmp_path_factory: pytest.TempPathFactory) -> None:
     network = loaded(spec.text)

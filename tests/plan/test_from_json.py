@@ -24,6 +24,7 @@ from dnnlang.sizes import SizeError
 from dnnlang.sizes.read import read_maximum, read_size
 from dnnlang.source import SourceFile
 from tests.api.schema import problems as second_opinion
+from tests.exploring import examples
 from tests.programs import ProgramSpec, programs
 
 Json = dict[str, Any]
@@ -65,7 +66,7 @@ def without_texts(plan: Json) -> Json:
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 @given(spec=programs())
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_what_is_written_comes_back(level: int, spec: ProgramSpec) -> None:
     program = dnnlang.compile(spec.text, optimize=level)
     file, wrong = read(program.to_json(indent=None))
@@ -205,7 +206,7 @@ def test_a_fused_step_that_leads_nowhere(members: list[tuple[list[int], list[int
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_edit_is_an_internal_error(data: st.DataObject) -> None:
     """Anything anywhere: there is a diagnostic, or the plan is still right."""
     file = json.loads(text_of(data.draw(st.integers(0, 2))))

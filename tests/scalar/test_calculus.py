@@ -26,6 +26,7 @@ from dnnlang.scalar.expression import (
 from dnnlang.scalar.polynomial import TooWide
 from dnnlang.scalar.rewrite import expression
 from dnnlang.scalar.stable import stabilize
+from tests.exploring import examples
 from tests.scalar.formulas import COLUMNS, EXPRESSIONS, Z, close, exp, log
 
 X = variable("x")
@@ -36,7 +37,7 @@ def entries(value):
     return value if isinstance(value, list) else [value]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EXPRESSIONS, COLUMNS, COLUMNS)
 def test_the_canonical_form_has_the_same_value(e, x, w):
     try:
@@ -50,7 +51,7 @@ def test_the_canonical_form_has_the_same_value(e, x, w):
     assert close(before, after, 1e-6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EXPRESSIONS, COLUMNS, COLUMNS)
 def test_stabilizing_keeps_the_value(e, x, w):
     here = {"x": x, "w": w}
@@ -59,7 +60,7 @@ def test_stabilizing_keeps_the_value(e, x, w):
     assert close(before, after, 1e-6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EXPRESSIONS, COLUMNS, COLUMNS)
 def test_values_lie_within_their_bounds(e, x, w):
     box = Interval(-3, 3)
@@ -70,7 +71,7 @@ def test_values_lie_within_their_bounds(e, x, w):
         assert within.low - slack <= value <= within.high + slack
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EXPRESSIONS, COLUMNS, COLUMNS)
 def test_the_derivative_is_the_slope(e, x, w):
     assume(not any(n.op in KINKS for n in topological(e)))

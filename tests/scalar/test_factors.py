@@ -14,6 +14,7 @@ from dnnlang.scalar.evaluate import evaluate
 from dnnlang.scalar.expression import Expr, apply, constant, is_constant, topological, variable
 from dnnlang.scalar.factors import split_coefficient, tidy
 from dnnlang.scalar.text import text
+from tests.exploring import examples
 from tests.scalar.formulas import COLUMNS, EXPRESSIONS, close
 
 A, B, U = variable("a"), variable("b"), variable("u")
@@ -37,7 +38,7 @@ def test_written(e: Expr, expected: str) -> None:
     assert text(tidy(e)) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EXPRESSIONS, COLUMNS, COLUMNS)
 def test_tidying_keeps_the_value(e, x, w):
     here = {"x": x, "w": w}
@@ -48,7 +49,7 @@ def test_tidying_keeps_the_value(e, x, w):
         assert close(before, after, 1e-6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EXPRESSIONS)
 def test_no_quotient_is_left_inside_another(e):
     """Nor a second constant: what is tidy stays as it is."""

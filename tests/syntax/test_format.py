@@ -19,6 +19,7 @@ from dnnlang.errors import InternalError
 from dnnlang.source import SourceFile, Span
 from dnnlang.syntax import format as module
 from dnnlang.syntax.format import formatted
+from tests.exploring import examples
 from tests.programs import ProgramSpec, programs
 from tests.syntax.sources import SOURCES, respelled
 from tests.syntax.tools import parsed
@@ -131,7 +132,7 @@ def test_what_holds_for_every_line(text: str) -> None:
         assert (len(code) - len(code.lstrip())) % 4 == 0 or not code.strip()
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data(), programs(max_nodes=4))
 def test_the_plan_is_the_same(data: st.DataObject, spec: ProgramSpec) -> None:
     text = data.draw(respelled(spec.text))
@@ -139,7 +140,7 @@ def test_the_plan_is_the_same(data: st.DataObject, spec: ProgramSpec) -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-@settings(max_examples=3)
+@settings(max_examples=examples(3))
 @given(data=st.data())
 def test_the_plan_of_an_example_is_the_same(path: Path, data: st.DataObject) -> None:
     text = data.draw(respelled(path.read_text(encoding="utf-8")))

@@ -28,6 +28,7 @@ from tests.backends.native.comparing import (
     loaded,
     named,
 )
+from tests.exploring import examples
 from tests.plan.test_budget import least_bytes
 from tests.programs import OPTIMIZERS, ProgramSpec, programs
 
@@ -54,7 +55,7 @@ CASES = st.builds(
 
 
 @given(case=CASES)
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 def test_random_programs(case: Case) -> None:
     assert_same(case)
 
@@ -65,7 +66,7 @@ def test_many_random_programs(threads: int, on_threads: Threads) -> None:
     on_threads(threads)
 
     @given(case=CASES)
-    @settings(max_examples=100)
+    @settings(max_examples=examples(100))
     def run(case: Case) -> None:
         assert_same(case)
 
@@ -80,7 +81,7 @@ def test_many_random_programs(threads: int, on_threads: Threads) -> None:
     m=st.integers(1, 40),
     dtype=st.sampled_from(DTYPES),
 )
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_random_programs_within_a_budget(spec: ProgramSpec, level: int, share: float, m: int, dtype: str) -> None:
     assert_same_within_budget(dnnlang.compile(spec.text, optimize=level), m, share, dtype)
 
