@@ -27,7 +27,7 @@ REFERENCES = {
     "logistic": "(x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)))",
     "logistic_slope": "exp(-fabs(x)) / ((1 + exp(-fabs(x))) * (1 + exp(-fabs(x))))",
     "tanh_slope": "4 * exp(-fabs(2 * x)) / ((1 + exp(-fabs(2 * x))) * (1 + exp(-fabs(2 * x))))",
-    "log1pexp": "((x > 0 ? x : 0 * x) + log1p(exp(-fabs(x))))",
+    "log1pexp": "((x < 0 ? 0 : x) + log1p(exp(-fabs(x))))",
 }
 """Functions of one number, with what they are in C's double."""
 
