@@ -18,8 +18,8 @@ from dnnlang.plan.packing.problem import Block, loads
 
 MOST_BLOCKS: Final = 300
 """The search descends a level for each block that it places."""
-NODES: Final = (2, 3)
-NOISE: Final = (3, 10)
+NODES: Final = (2, 3, 2, 5)
+NOISE: Final = (3, 10, 20, 60)
 """The limits of one attempt, a block, and by how many places a block may stand elsewhere in its order; in turns."""
 
 
