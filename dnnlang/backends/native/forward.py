@@ -63,7 +63,7 @@ class _Many(ctypes.Structure):
         ("blocks", ctypes.c_void_p),
         ("threads", ctypes.c_int64),
         ("samples", ctypes.c_int64),
-        ("at_once", ctypes.c_int64),
+        ("count", ctypes.c_int64),
         ("from_", ctypes.c_void_p),
         ("unit_stride", ctypes.c_int64),
         ("sample_stride", ctypes.c_int64),
@@ -140,10 +140,14 @@ def block(environment: ctypes.Structure, code: Array, source: SourceOfData, A: A
 
 
 def in_blocks(functions: Forward, blocks: Sequence[Block], at_once: int, X: Array, A: Array) -> Ready:
-    """One call for X (units, m) and A (units, m), in blocks of `at_once` samples, one for each thread at a time."""
+    """One call for X (units, m) and A (units, m), in blocks of at most `at_once` samples, one for each thread at a time.
+
+    There are as many blocks for each thread, so that none has nothing to do at the end.
+    """
     listed = (_Block * len(blocks))(*(b.c for b in blocks))
     outputs, m = A.shape
-    told = _Many(ctypes.addressof(listed), len(blocks), m, at_once, outputs=outputs)
+    count = len(blocks) * -(-m // (at_once * len(blocks)))
+    told = _Many(ctypes.addressof(listed), len(blocks), m, count, outputs=outputs)
     dtype, at, run, item = X.dtype, ctypes.byref(told), functions.many, X.itemsize
 
     def ready(given: Array) -> Array | None:

@@ -16,7 +16,8 @@ typedef struct {
 
 typedef struct {
     block *blocks; /* one for each thread */
-    int64_t threads, samples, at_once;
+    int64_t threads, samples;
+    int64_t count; /* of blocks: as many for each thread */
     const real *from;
     int64_t unit_stride, sample_stride;
     real *to; /* (outputs, samples) */
@@ -98,7 +99,7 @@ typedef struct {
     job base;
     const many *of;
     atomic_int refused;
-    atomic_llong next; /* sample that nobody has begun with */
+    atomic_llong next; /* block that nobody has begun with */
 } passing_many;
 
 static void pass_many(job *j, int t, int T) {
@@ -114,11 +115,12 @@ static void pass_many(job *j, int t, int T) {
     from.unit_stride = f->unit_stride;
     from.sample_stride = f->sample_stride;
     for (;;) {
-        int64_t begin = atomic_fetch_add_explicit(&p->next, f->at_once, memory_order_relaxed);
-        if (begin >= f->samples) return;
-        int64_t rest = f->samples - begin;
-        e->m = rest < f->at_once ? rest : f->at_once;
-        e->vectors = (e->m + LANES - 1) / LANES;
+        int64_t number = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed), v0, v1;
+        if (number >= f->count) return;
+        share((f->samples + LANES - 1) / LANES, (int)number, (int)f->count, &v0, &v1);
+        int64_t begin = v0 * LANES, end = v1 * LANES < f->samples ? v1 * LANES : f->samples;
+        e->m = end - begin;
+        e->vectors = v1 - v0;
         from.from = f->from + begin * f->sample_stride;
         if (!steps(&one)) atomic_store_explicit(&p->refused, 1, memory_order_relaxed);
         for (int64_t i = 0; i < f->outputs; ++i)
