@@ -140,7 +140,7 @@ def block(environment: ctypes.Structure, code: Array, source: SourceOfData, A: A
 
 
 def in_blocks(functions: Forward, blocks: Sequence[Block], at_once: int, X: Array, A: Array) -> Ready:
-    """One call for X (units, m) and A (units, m), in blocks of at most `at_once` samples, one for each thread at a time.
+    """One call for X (units, m) and A (units, m), in blocks of at most `at_once` samples, each thread at one of them.
 
     There are as many blocks for each thread, so that none has nothing to do at the end.
     """
