@@ -43,26 +43,24 @@ def starts(slots: Sequence[Slot], sizes: Mapping[int, int]) -> tuple[dict[int, i
     return found, height
 
 
-def reference_sizes(sizes: Sequence[Size]) -> list[int]:
-    """The sizes in numbers, for SAMPLES samples and a stated value of whatever else is open; each at least 1."""
-    return _at_reference(sizes, [1] * len(sizes))
-
-
 def numbers_in(rooms: Iterable[Room]) -> dict[Room, int]:
-    """How many numbers each room holds at the reference sizes. Of many rooms most are alike."""
-    distinct = list(dict.fromkeys(rooms))
-    times = [SAMPLES if per_sample else 1 for _, per_sample in distinct]
-    return dict(zip(distinct, _at_reference([rows for rows, _ in distinct], times), strict=True))
+    """How many numbers each room holds at the reference sizes; at least 1. Of many rooms most are alike.
 
-
-def _at_reference(sizes: Sequence[Size], times: Sequence[int]) -> list[int]:
-    """So many times each of the sizes."""
+    The reference sizes are SAMPLES samples, and a stated value of whatever else is open.
+    """
+    distinct = dict.fromkeys(rooms)
     for value in OPEN_SIZES:
         try:
-            return [max(1, n * _number(size, value)) for size, n in zip(sizes, times, strict=True)]
+            return {(rows, per): max(1, (SAMPLES if per else 1) * _number(rows, value)) for rows, per in distinct}
         except SizeError:
             continue
-    return [max(1, _weight(size)) for size in sizes]
+    return {(rows, per): max(1, _weight(rows)) for rows, per in distinct}
+
+
+def slot_sizes(slots: Sequence[Slot]) -> dict[int, int]:
+    """How many numbers each slot holds at the reference sizes, by its number."""
+    numbers = numbers_in((s.rows, s.per_sample) for s in slots)
+    return {s.number: numbers[s.rows, s.per_sample] for s in slots}
 
 
 @lru_cache(maxsize=4096)  # a formula may have as many terms as a program has inputs, and each pass asks again
@@ -77,7 +75,7 @@ def _weight(size: Size) -> int:
 
 def sharing(slots: Sequence[Slot]) -> dict[int, tuple[int, int]]:
     """Where those slots begin and end that have bytes in common with others; in numbers, at the reference sizes."""
-    sizes = dict(zip((s.number for s in slots), reference_sizes([s.elements for s in slots]), strict=True))
+    sizes = slot_sizes(slots)
     begins, _ = starts(slots, sizes)
     found: dict[int, tuple[int, int]] = {}
     highest, end = 0, 0  # the slot that reaches highest of those that begin no higher, and how high

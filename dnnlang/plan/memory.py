@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dnnlang.plan.ir import IN_SLOTS, Plan, Purpose
-from dnnlang.plan.layout import Line, formula, height, largest_lines, numbers_in, reference_sizes, starts
+from dnnlang.plan.layout import Line, formula, height, largest_lines, numbers_in, slot_sizes, starts
 from dnnlang.plan.liveness import Buffer, alive, buffers
 from dnnlang.plan.room import room
 from dnnlang.primitives.values import Value
@@ -98,9 +98,7 @@ def live_bytes(plan: Plan, last: Mapping[Value, int] | None = None) -> int:
 
 def slots_ratio(plan: Plan) -> float:
     """The size of the arena, divided by the largest sum of live slots; at the reference sizes, with m = 64."""
-    sizes = reference_sizes([slot.elements for slot in plan.slots])
-    taken = dict(zip((slot.number for slot in plan.slots), sizes, strict=True))
-    arena = ITEM_BYTES * starts(plan.slots, taken)[1]
+    arena = ITEM_BYTES * starts(plan.slots, slot_sizes(plan.slots))[1]
     return arena / live_bytes(plan) if arena else 1.0
 
 

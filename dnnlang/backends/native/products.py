@@ -114,14 +114,14 @@ def _loop(w: Writing, left: Left, right: Value, terms: int, rows: int, entries: 
 
 
 def _write(w: Writing, left: Left, right: Value, terms: int, rows: int, entries: Entries) -> None:
-    o, ldr = entries.operands, "e->ld"
+    o = entries.operands
     tiles = tiles_of(w, entries.lines, row_counts(rows), w.widths, rows * terms, unrolled=terms <= FEW_TERMS)
     sums = Work("sums", 1, rows * WIDTHS[-1] * w.lanes if terms > CHUNK else 0, for_each_thread=True)
     L, R = o.read_from(left.place), o.read_from(right)
-    whole = f"product(e, {tiles}, {terms}, {L}, {left.rows}, {left.terms}, {R}, {ldr}, sums, o, 0, {rows}, v0, v1);"
+    whole = f"product(e, {tiles}, {terms}, {L}, {left.rows}, {left.terms}, {R}, e->ld, sums, o, 0, {rows}, v0, v1);"
     body = ["int64_t v0, v1;", "share(e->vectors, t, T, &v0, &v1);", whole]
     if left.rows == "1" and w.lanes >= ROWS and terms >= w.lanes:
-        few = f"product_of_few(e, {tiles}, {terms}, {L}, {left.terms}, {R}, {ldr}, o, {rows});"
+        few = f"product_of_few(e, {tiles}, {terms}, {L}, {left.terms}, {R}, e->ld, o, {rows});"
         body[-1:] = [f"if (e->m > FEW) {whole}", f"else if (v0 < v1) {few}"]
     w.call(body, o, extra=[("sums", sums)], part=Part.COLUMNS, work=rows * terms)
 

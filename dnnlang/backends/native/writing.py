@@ -32,7 +32,10 @@ class Writing:
     _numbers: count[int] = field(default_factory=count)
     _turns: count[int] = field(default_factory=count)
     _open: list[Loop] = field(default_factory=list)  # which later loops may still join
-    _overlaps: Overlaps | None = None
+    _overlaps: Overlaps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._overlaps = Overlaps(self.plan)
 
     def turn(self) -> int:
         """0 and 1 by turns."""
@@ -128,7 +131,6 @@ class Writing:
     def loop(self, loop: Loop) -> None:
         """Adds a loop over the samples of a block, to the ones right before it if that can be."""
         located = replace(loop, operands=self._located(loop.operands))
-        self._overlaps = self._overlaps or Overlaps(self.plan)
         if not may_join(self._open, located, self._overlaps):
             self.close()
         self._open.append(located)
